@@ -1,0 +1,184 @@
+"""Which words the models do well on, compared between models."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+from scipy.stats import spearmanr
+
+from claims.sensorimotor.word_level import (
+    difference_estimate,
+    rank_estimate,
+    recalibrated,
+    similarity_table,
+    words,
+)
+from core.metrics.correlation import pearson, pearson_interval, ranks
+from core.metrics.rdm import standardise
+from core.metrics.words import word_distance
+from core.verdict.estimate import Estimate
+
+
+def rank_correlation(evidence, first, second, language, dimensions, confidence=0.95):
+    """Rank correlation of two models' similarities to people."""
+    scores = words(evidence, language, dimensions).similarity
+    return rank_estimate(scores[first], scores[second], f"{first}, {second}", confidence)
+
+
+def scipy_rank_correlation(evidence, first, second, language, dimensions, confidence=0.95):
+    table = similarity_table(evidence, language, dimensions).dropna()
+    return float(spearmanr(table[first], table[second]).statistic)
+
+
+def test_rank_correlation(judge):
+    """Two models' rankings of the words are as alike as stated."""
+    judge(rank_correlation, oracle=scipy_rank_correlation)
+
+
+def base_correlations(evidence, language, dimensions, confidence=0.95):
+    """Rank correlations of both rating-tuned models with Base."""
+    return [
+        rank_correlation(evidence, "Base", model, language, dimensions, confidence)
+        for model in ("En_FT", "Nl_FT")
+    ]
+
+
+def test_base_correlations(judge):
+    """Both rating-tuned models rank the words unlike Base."""
+    judge(base_correlations)
+
+
+def pooled_correlation(evidence, first, second):
+    """Rank correlation of two models over the scores of both languages together."""
+    english = words(evidence, "en", "all").similarity
+    dutch = words(evidence, "nl", "sensory").similarity
+    both = [np.concatenate([english[model], dutch[model]]) for model in (first, second)]
+    return rank_estimate(*both, f"{first}, {second}")
+
+
+def scipy_pooled_correlation(evidence, first, second):
+    english = similarity_table(evidence, "en", "all").dropna()
+    dutch = similarity_table(evidence, "nl", "sensory").dropna()
+    both = pd.concat([english, dutch])
+    return float(spearmanr(both[first], both[second]).statistic)
+
+
+def test_pooled_correlation(judge):
+    """The heatmap is derived from the scores of both languages."""
+    judge(pooled_correlation, oracle=scipy_pooled_correlation)
+
+
+def linear_relation(evidence, first, second, language, dimensions, confidence=0.9):
+    """Pearson correlation of two models' similarities."""
+    scores = words(evidence, language, dimensions).similarity
+    r, n = pearson(scores[first], scores[second]), len(scores[first])
+    low, high = pearson_interval(r, n, confidence)
+    return Estimate(r, low, high, n, "Pearson over words, Fisher z", confidence)
+
+
+def test_linear_relation(judge):
+    """There is no linear relation between two models' similarities."""
+    judge(linear_relation)
+
+
+def shared_variance(evidence, first, second, language, dimensions):
+    """Share of the variance of one model's similarities that a line in the other's explains."""
+    found = linear_relation(evidence, first, second, language, dimensions, confidence=0.95)
+    ends = sorted((found.low**2, found.high**2))
+    low = 0.0 if found.low < 0 < found.high else ends[0]
+    return Estimate(found.value**2, low, ends[1], found.n, "r squared, Fisher z")
+
+
+def test_shared_variance(judge):
+    """A tight scatter is one where a line explains most of the variance."""
+    judge(shared_variance)
+
+
+def partial_correlation(evidence, first, second, language, dimensions):
+    """Rank correlation of two models' similarities, given what people answered on each word.
+
+    Ranks of the human means, and of their standard deviations where they are released, are taken
+    out of both by least squares.
+    """
+    measured = words(evidence, language, dimensions)
+    people = [measured.ratings.human]
+    if measured.ratings.human_sd is not None:
+        people.append(measured.ratings.human_sd)
+    columns = np.hstack(people)
+    known = ~np.isnan(columns).any(axis=1)
+    given = np.column_stack([np.ones(known.sum()), *(ranks(c) for c in columns[known].T)])
+    left = []
+    for model in (first, second):
+        ranked = ranks(measured.similarity[model][known])
+        left.append(ranked - given @ np.linalg.lstsq(given, ranked, rcond=None)[0])
+    return rank_estimate(*left, f"{first}, {second}", lost=columns.shape[1])
+
+
+def test_partial_correlation(judge):
+    """Two models do well on the same words beyond what people's answers explain."""
+    judge(partial_correlation)
+
+
+def rescaled_correlation(evidence, first, second, language, dimensions, confidence=0.95):
+    """Rank correlation of two models' similarities after rescaling each onto people's answers."""
+    scores = recalibrated(evidence, language, dimensions).similarity
+    return rank_estimate(scores[first], scores[second], f"{first}, {second}", confidence)
+
+
+def test_rescaled_correlation(judge):
+    """Two models' rankings of the words, with differences of scale taken away."""
+    judge(rescaled_correlation)
+
+
+def profile_correlation(evidence, first, second, language, dimensions, confidence=0.95):
+    """Rank correlation of two models' scale-free similarities to people.
+
+    A word's score is the cosine of model and human profile, each dimension standardised over the
+    words: the similarity behind the paper's structural analysis, blind to offset and stretch.
+    """
+    ratings = words(evidence, language, dimensions).ratings
+    human = standardise(ratings.human)
+    scores = [_cosines(standardise(ratings.models[m]), human) for m in (first, second)]
+    return rank_estimate(*scores, f"{first}, {second}", confidence)
+
+
+def _cosines(a, b):
+    return np.sum(a * b, axis=1) / (np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1))
+
+
+def test_profile_correlation(judge):
+    """Two models' rankings of the words by the shape of the profile alone."""
+    judge(profile_correlation)
+
+
+def global_map(evidence, language, dimensions):
+    """Rank correlation of Base's similarities with those of Base under one map for all words."""
+    raw, scaled = (
+        words(evidence, language, dimensions),
+        recalibrated(evidence, language, dimensions),
+    )
+    return rank_estimate(raw.similarity["Base"], scaled.similarity["Base"], "Base, Base rescaled")
+
+
+def test_global_map(judge):
+    """A change applied to all words alike would keep their order."""
+    judge(global_map)
+
+
+def profile_steps(evidence, order, language, dimensions):
+    """Measure how much farther from the first profile each next one lies, word by word."""
+    ratings = words(evidence, language, dimensions).ratings
+    profiles = {"Human": ratings.human, **ratings.models}
+    start, *others = order
+    distance = {name: word_distance(profiles[name], profiles[start]) for name in others}
+    return [
+        difference_estimate(distance[b], distance[a], f"{start} nearer {a} than {b}")
+        for a, b in pairwise(others)
+    ]
+
+
+def test_profile_steps(judge):
+    """One model's answers are closer to a second's than to a third's."""
+    judge(profile_steps)

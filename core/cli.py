@@ -1,0 +1,56 @@
+"""The `claims` command."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from core.evidence.errors import EvidenceError, Unreachable
+from core.evidence.store import Store
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the `claims` command; returns its exit code, 0 or 1."""
+    parser = argparse.ArgumentParser(
+        prog="claims",
+        description="Evidence for the claims suite: run `pytest claims/` to judge it.",
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    fetching = commands.add_parser(
+        "fetch",
+        help="fetch the authors' public files into the cache",
+        description="Fetch the authors' public files into the cache and check them. Files that "
+        "are there already are checked, not fetched again.",
+        epilog="CLAIMS_MIRROR: a folder or address to fetch from in place of upstream. "
+        "CLAIMS_CACHE: the folder to keep the files in.",
+    )
+    fetching.add_argument(
+        "--raw",
+        action="store_true",
+        help="also the raw model answers (170 MB); default: tables only",
+    )
+    fetching.set_defaults(command=_fetch)
+    options = parser.parse_args(arguments)
+    try:
+        return options.command(options)
+    except (EvidenceError, Unreachable) as error:
+        print(f"claims: {error}", file=sys.stderr)
+        return 1
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    store = Store.from_environment()
+    names = [name for name in store.registry if options.raw or not name.endswith(".jsonl")]
+    there = sum((store.cache / name).exists() for name in names)
+    store.get_all(names)
+    size = sum(store.registry[name].size for name in names) / 1e6
+    print(
+        f"{len(names)} files, {size:.0f} MB, checked in {store.cache}: "
+        f"{len(names) - there} fetched, {there} there already"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""Which body of evidence a case is judged on, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any, Protocol
+
+from core.evidence.released import Released
+from core.evidence.reported import Reported, load_reported
+from core.evidence.simulated import World
+
+
+class Body(Protocol):
+    """What every body of evidence has; the tables are the methods of `Released` and `World`."""
+
+    @property
+    def name(self) -> str:
+        """The body's name, as the verdict shows it."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """A digest of what the body holds."""
+        ...
+
+    def acquire(self, parts: Iterable[str]) -> None:
+        """Load the named tables now, so that what is wrong with them shows at once."""
+        ...
+
+
+def body(name: str | Mapping[str, Any], paper: str) -> Body:
+    """Return a body of evidence; the same name gives the same object in one process.
+
+    Parameters
+    ----------
+    name : str or mapping
+        ``released``, ``reported``, the name of a simulated world, or a table of doctored figures
+        that replace those of the ``reported`` body.
+    paper : str
+        Whose figures the ``reported`` body holds.
+    """
+    if isinstance(name, Mapping):
+        return _reported(paper).doctored(name)
+    if name == "reported":
+        return _reported(paper)
+    return _released() if name == "released" else _world(name)
+
+
+@cache
+def _released() -> Released:
+    return Released.from_environment()
+
+
+@cache
+def _reported(paper: str) -> Reported:
+    return load_reported(paper)
+
+
+@cache
+def _world(name: str) -> World:
+    return World(name)

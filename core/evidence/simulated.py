@@ -1,0 +1,251 @@
+"""Made worlds of ratings where the truth is known: the controls, never evidence about a paper.
+
+People's profiles come from clusters of concepts, right-skewed and on a grid as ratings are. A model
+is made from the *error* it makes on each word: how long the error is (which sets the word's
+similarity, 1/(1 + length)) and how it is spread over the dimensions. So the worlds decide directly
+what the claims are about: who is closer to people, on which words, and on which dimensions.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+from scipy.stats import norm, rankdata
+
+from core.evidence.errors import EvidenceError
+from core.evidence.simulated_books import Books, books
+from core.evidence.tables import ALL, DUTCH, MOTOR, SENSORY, Ratings
+
+N_WORDS = 400
+N_TRAINING = 600
+RATERS = 18
+#: What each world is; a claim names two of them in its registry, where it holds and where it fails.
+WORLDS = {
+    "told": "as the paper tells it: fine-tuned models moved toward people, word by word anew",
+    "corrective": "as told, but the worst words of Base become the best, alike in both tunings",
+    "identical": "every model is Base asked again: nobody gained anything",
+    "rescaled": "fine-tuned models are Base answers squeezed onto the human scale, dimension-wise",
+    "boosted": "fine-tuning shrinks every word's error by one factor: a global boost",
+    "shuffled": "as told, with the human rows permuted: nobody is aligned with anybody",
+    "reversed": "as told, with the models' roles swapped",
+    "orderly": "as told; the bookkeeping is as the paper states it",
+    "careless": "as shuffled; the bookkeeping violates what the paper states",
+}
+#: Mean error length (Euclidean, all dimensions of the language) of the fine-tuned models.
+LENGTH = {("en", "En_FT"): 1.5, ("en", "Nl_FT"): 2.3, ("nl", "Nl_FT"): 0.9, ("nl", "En_FT"): 1.3}
+#: Dimensions on which question-answering moved the model at all.
+QA_MOVES = ("Gustatory", "Haptic", "Visual", "Hand", "Head", "Torso")
+
+
+class World:
+    """A simulated body of evidence, with the same tables as the released one.
+
+    Parameters
+    ----------
+    name : str
+        A key of `WORLDS`. The world is fixed by its name: the same one every time.
+
+    Raises
+    ------
+    EvidenceError
+        If there is no world of that name.
+    """
+
+    tier = "simulated"
+
+    def __init__(self, name: str) -> None:
+        if name not in WORLDS:
+            msg = f"no simulated world {name!r}; there are {', '.join(WORLDS)}"
+            raise EvidenceError(msg)
+        self.name = name
+        self._ratings: dict[str, Ratings] = {}
+
+    @property
+    def sha256(self) -> str:
+        """Empty: a world is made by its name and this code, and has no file to hash."""
+        return ""
+
+    def acquire(self, parts: Iterable[str]) -> None:
+        """Do nothing: a world needs no fetching."""
+
+    def ratings(self, language: str) -> Ratings:
+        """Return the rating table of a language, "en" or "nl"."""
+        if language not in self._ratings:
+            self._ratings[language] = _make_ratings(self.name, language)
+        return self._ratings[language]
+
+    def training(self) -> pd.DataFrame:
+        """Return human ratings of training words, in both languages."""
+        rng = _generator("training")
+        human = {lang: _people(rng, N_TRAINING, lang) for lang in ("en", "nl")}
+        words = [f"train{i}" for i in range(N_TRAINING)]
+        table = pd.DataFrame({"Word": words, "Woord": [f"oefen{i}" for i in range(N_TRAINING)]})
+        for j, dimension in enumerate(ALL):
+            table[dimension] = human["en"][:, j]
+        for j, dimension in enumerate(DUTCH.values()):
+            table[f"nl_{dimension}"] = human["nl"][:, j]
+        return table
+
+    @cached_property
+    def _books(self) -> Books:
+        kind = "careless" if self.name in {"careless", "shuffled"} else "orderly"
+        return books(kind, self.ratings)
+
+    def __getattr__(self, part: str) -> Any:
+        """Give the bookkeeping tables: `samples`, `translations`, `questions` and the like."""
+        if part.startswith("_"):
+            raise AttributeError(part)
+        return getattr(self._books, part)
+
+
+def _generator(*key: str) -> np.random.Generator:
+    return np.random.default_rng([20260303, *(zlib.crc32(word.encode()) for word in key)])
+
+
+def _make_ratings(name: str, language: str) -> Ratings:
+    base_world = {"orderly": "told", "careless": "shuffled"}.get(name, name)
+    rng = _generator("ratings", language)
+    dimensions = ALL if language == "en" else tuple(DUTCH.values())
+    human = _people(rng, N_WORDS, language)
+    # The same word in both languages stands in the same row, so that people agree across them.
+    if language == "nl":
+        english = _people(_generator("ratings", "en"), N_WORDS, "en")[:, : len(SENSORY)]
+        human = _grid(0.8 * english + 0.2 * human + rng.normal(0, 0.15, human.shape), 1 / RATERS)
+    human[0] = _shouter(dimensions)
+    models = _models(base_world, language, human, dimensions, rng)
+    # A few unanswered questions, as in the real tables: complete rows are fewer than rows.
+    models["Base"] = models["Base"].copy()
+    models["Base"][[3, 7], [1, 5]] = np.nan
+    order = rng.permutation(N_WORDS) if base_world == "shuffled" else np.arange(N_WORDS)
+    words = ("SHOUTER", *(f"WORD{i}" for i in range(1, N_WORDS)))
+    woorden = ("schreeuwer", *(f"woord{i}" for i in range(1, N_WORDS)))
+    return Ratings(
+        language=language,
+        concepts=words if language == "en" else woorden,
+        translations=woorden if language == "en" else words,
+        dimensions=dimensions,
+        human=human[order],
+        models=models,
+        human_sd=0.3 + 0.55 * np.sqrt(human * (5 - human))[order] if language == "en" else None,
+        human_n=np.full(human.shape, float(RATERS)) if language == "en" else None,
+    )
+
+
+def _people(rng: np.random.Generator, n: int, language: str) -> np.ndarray:
+    """Return (n, d) human means: clustered concepts, right-skewed, on the raters' grid."""
+    d = len(ALL) if language == "en" else len(DUTCH)
+    centres = rng.normal(0, 1.3, (7, d))
+    latent = centres[rng.integers(0, 7, n)] + rng.normal(0, 0.9, (n, d))
+    shift = np.full(d, -0.6)
+    scale = np.full(d, 5.0)
+    names = (ALL if language == "en" else tuple(DUTCH.values()))[:d]
+    for rare in ("Gustatory", "Olfactory"):
+        shift[names.index(rare)], scale[names.index(rare)] = -2.2, 3.0
+    return _grid(scale * expit(1.1 * latent + shift), 1 / RATERS)
+
+
+def _shouter(dimensions: tuple[str, ...]) -> np.ndarray:
+    peaks = {"Auditory": 4.5, "Mouth": 4.4, "Head": 2.0, "Visual": 2.6}
+    return np.array([peaks.get(dimension, 0.3) for dimension in dimensions])
+
+
+def _models(
+    world: str,
+    language: str,
+    human: np.ndarray,
+    dimensions: tuple[str, ...],
+    rng: np.random.Generator,
+) -> dict[str, np.ndarray]:
+    latent = _base(human, dimensions, rng)
+    base = _grid(latent, 1.0)
+    names = ["En_FT", "Nl_FT", *(["QA_FT"] if language == "en" else [])]
+    if world == "identical":
+        return {m: _grid(latent + rng.normal(0, 0.35, latent.shape), 1.0) for m in ("Base", *names)}
+    if world == "rescaled":
+        squeezed = (base - base.mean(0)) / base.std(0) * human.std(0) * 0.5 + human.mean(0)
+        # Never off the scale, so that the squeeze stays strictly increasing.
+        low, high = squeezed.min(0), squeezed.max(0)
+        squeezed = np.clip(low, 0, 5) + (squeezed - low) * np.minimum(1, 4.5 / (high - low))
+        squeezed = np.clip(squeezed, 0, 5)
+        return {"Base": base} | {m: squeezed for m in names}
+    if world == "boosted":
+        factors = {"En_FT": 0.35, "Nl_FT": 0.5, "QA_FT": 0.9}
+        return {"Base": base} | {m: human + factors[m] * (base - human) for m in names}
+    models = {"Base": base} | _tuned(world, language, human, base, dimensions, rng)
+    if "QA_FT" in names:
+        models["QA_FT"] = _question_answering(human, latent, dimensions, rng)
+    if world == "reversed":
+        swap = (
+            {"Base": "En_FT", "En_FT": "Base", "Nl_FT": "QA_FT", "QA_FT": "Nl_FT"}
+            if language == "en"
+            else {"Base": "Nl_FT", "En_FT": "En_FT", "Nl_FT": "Base"}
+        )
+        models = {m: models[swap[m]] for m in models}
+    return models
+
+
+def _base(human: np.ndarray, dimensions: tuple[str, ...], rng: np.random.Generator) -> np.ndarray:
+    """Return the untuned model before rounding: high, flat answers, weakly related to people's."""
+    slopes = {"Visual": -0.15, "Hand": 0.15, "Haptic": 0.3, "Interoceptive": 0.55}
+    slope = np.array([slopes.get(dimension, 0.38) for dimension in dimensions])
+    z = (human - human.mean(0)) / human.std(0)
+    noise = rng.normal(0, 1, human.shape)
+    answers = 2.7 + 1.2 * (slope * z + np.sqrt(1 - slope**2) * noise)
+    answers[0] = 2.5
+    return answers
+
+
+def _tuned(
+    world: str,
+    language: str,
+    human: np.ndarray,
+    base: np.ndarray,
+    dimensions: tuple[str, ...],
+    rng: np.random.Generator,
+) -> dict[str, np.ndarray]:
+    """Return the two rating-tuned models, their errors' lengths ranked as the world says."""
+    base_score = _normal_scores(np.linalg.norm(human - base, axis=1))
+    own = _unrelated(rng.normal(0, 1, len(human)), base_score)
+    other = _unrelated(0.5 * own + np.sqrt(0.75) * rng.normal(0, 1, len(human)), base_score)
+    scores = {"En_FT": own, "Nl_FT": other}
+    if world == "corrective":
+        scores = {"En_FT": 0.3 * own - 0.95 * base_score, "Nl_FT": 0.4 * own - 0.92 * base_score}
+    tuned = {}
+    for model, score in scores.items():
+        length = LENGTH[language, model] * np.exp(0.35 * score)
+        length[0] = 0.5 * LENGTH[language, model]
+        # A model tuned on sensory ratings errs more on the motor dimensions it never saw.
+        weight = np.array([2.0 if model == "Nl_FT" and d in MOTOR else 1.0 for d in dimensions])
+        step = rng.normal(0, 1, human.shape) * weight
+        step *= (length / np.linalg.norm(step, axis=1))[:, None]
+        # Turning a step that would leave the scale keeps the error's length.
+        outside = (human + step < 0) | (human + step > 5)
+        tuned[model] = _grid(human + np.where(outside, -step, step), 0.05)
+    return tuned
+
+
+def _question_answering(
+    human: np.ndarray, latent: np.ndarray, dimensions: tuple[str, ...], rng: np.random.Generator
+) -> np.ndarray:
+    pull = np.array([0.25 if dimension in QA_MOVES else -0.03 for dimension in dimensions])
+    return _grid(latent + pull * (human - latent) + rng.normal(0, 0.25, latent.shape), 1.0)
+
+
+def _normal_scores(values: np.ndarray) -> np.ndarray:
+    return norm.ppf(rankdata(values) / (len(values) + 1))
+
+
+def _unrelated(values: np.ndarray, to: np.ndarray) -> np.ndarray:
+    """Return standardised values with their correlation with `to` taken out."""
+    rest = values - to * (values @ to) / (to @ to)
+    return (rest - rest.mean()) / rest.std()
+
+
+def _grid(values: np.ndarray, step: float) -> np.ndarray:
+    return np.clip(np.round(values / step) * step, 0.0, 5.0)

@@ -1,0 +1,82 @@
+"""The table a person reads at the end of a run: one line a claim, 100 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from core.report.verdicts import tally
+from core.verdict.claim import NOT_REACHED
+
+WIDTHS = {"claim": 34, "paper says": 17, "measured [interval]": 24, "n": 5, "verdict": 12}
+RULE = 100
+
+Row = Mapping[str, Any]
+
+
+def table(records: Iterable[Row]) -> Iterator[tuple[str, str]]:
+    """Yield the lines of the table, each with its verdict ("" for headings and rules).
+
+    Controls are not listed, nor are tiers that were not reached: both are summed up below it.
+    """
+    rows = [r for r in records if r["tier"] != "control" and r["reason"] not in NOT_REACHED]
+    if not rows:
+        return
+    yield _line(*WIDTHS, "tier"), ""
+    yield "-" * RULE, ""
+    for (paper, section), members in groupby(rows, key=lambda r: (r["paper"], r["section"])):
+        yield f"{paper}: {section}", ""
+        for record in members:
+            yield _claim_line(record), record["verdict"]
+    yield "-" * RULE, ""
+
+
+def _claim_line(record: Row) -> str:
+    says = "; ".join(record["reported"]) or record["criterion"]
+    name = ("* " if record["ours"] else "  ") + record["claim"]
+    number = "" if record["n"] is None else str(record["n"])
+    return _line(name, says, measured(record), number, record["verdict"], record["tier"])
+
+
+def _line(*cells: str) -> str:
+    fitted = [_fit(cell, width) for cell, width in zip(cells, [*WIDTHS.values(), 8], strict=True)]
+    return "".join(fitted).rstrip()
+
+
+def _fit(cell: str, width: int) -> str:
+    room = width - 1
+    return f"{cell if len(cell) <= room else cell[: room - 1] + '…':<{width}}"
+
+
+def measured(record: Row) -> str:
+    """Return a record's estimate with its interval, or the reason why there is none."""
+    if record["estimate"] is None:
+        return record["reason"]
+    value = number(record["estimate"])
+    if record["low"] == record["high"] == record["estimate"]:
+        return value
+    return f"{value} [{number(record['low'])}, {number(record['high'])}]"
+
+
+def number(value: float) -> str:
+    """Return a number as the table shows it: counts whole, small ones to three decimals."""
+    if value == int(value):
+        return f"{value:,.0f}"
+    return f"{value:.3f}" if abs(value) < 100 else f"{value:,.1f}"
+
+
+def summary(records: Sequence[Row]) -> Iterator[str]:
+    """Yield the tally per paper, the controls on a line of their own, and what was not reached."""
+    for heading, counts in tally(records).items():
+        words = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
+        yield f"{heading}: {words}"
+    controls = [r for r in records if r["tier"] == "control"]
+    if controls:
+        good = sum(not r["complaint"] for r in controls)
+        yield f"controls: {good} of {len(controls)} behaved as known"
+    for reason in sorted(NOT_REACHED):
+        missed = [r for r in records if r["reason"] == reason]
+        for tier in sorted({r["tier"] for r in missed}):
+            count = sum(r["tier"] == tier for r in missed)
+            yield f"{tier}: {count} claims not judged ({reason})"

@@ -1,0 +1,1 @@
+"""What a claim is, what was measured, and the verdict that follows."""

@@ -1,0 +1,299 @@
+"""The pytest face, end to end: a small checkout of its own, run as a user runs it."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.paths import ROOT
+
+REGISTRY = """
+[[group]]
+test = "test_text.py::test_same_figure"
+section = "Text"
+tiers = ["reported"]
+needs = ["hand"]
+controls = {holds = {hand = ["0.5", "0.5"]}, fails = {hand = ["0.5", "0.1"]}}
+
+[[group.claim]]
+id = "sm-text-hand"
+rows = ["C035"]
+where = "Results"
+statement = "The figure given twice is the same."
+printed = ["0.51", "0.14"]
+criterion = {kind = "count", printed = "0"}
+
+[[group]]
+test = "test_ratings.py::test_closer"
+section = "Ratings"
+tiers = ["released"]
+needs = ["ratings"]
+controls = {holds = "told", fails = "reversed"}
+
+[[group.claim]]
+id = "sm-closer-en"
+rows = ["C058"]
+where = "Results"
+statement = "En_FT is closer to people than Base."
+variant = {language = "en", model = "En_FT"}
+criterion = {kind = "above", bound = 0}
+
+[[group]]
+test = "test_ratings.py::test_untested"
+section = "Ratings"
+
+[[group.claim]]
+id = "sm-gradients"
+rows = ["C094"]
+where = "Discussion"
+statement = "Gradients do it."
+untested = {reason = "not-observable", settles = "training traces"}
+"""
+FACTS = '[hand]\nfigures = ["0.51", "0.14"]\nwhere = ["paragraph 1", "paragraph 2"]\n'
+TEXT = """
+from core.verdict.estimate import Estimate
+
+def measure(evidence):
+    figures = evidence.figures("hand")
+    return Estimate.exact(len(set(figures)) - 1, len(figures), "values beyond one")
+
+def test_same_figure(judge):
+    judge(measure)
+"""
+RATINGS = """
+import numpy as np
+from core.verdict.estimate import Estimate
+
+def measure(evidence, language, model):
+    table = evidence.ratings(language).complete()
+    error = {m: np.linalg.norm(x - table.human, axis=1) for m, x in table.models.items()}
+    gain = error["Base"] - error[model]
+    half = 1.96 * gain.std() / len(gain) ** 0.5
+    return Estimate(gain.mean(), gain.mean() - half, gain.mean() + half, len(gain), "mean gain")
+
+def test_closer(judge):
+    judge(measure)
+
+def test_untested(judge):
+    judge()
+"""
+LOCK = 'sm-gradients = { none = "untested" }\nsm-text-hand = { reported = "inconsistent" }\n'
+
+
+class Checkout:
+    """A copy of the face and of core, with claims of its own."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        shutil.copytree(ROOT / "core", path / "core", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / "fixtures/released", path / "fixtures/released")
+        for name in ("conftest.py", "pyproject.toml"):
+            shutil.copy(ROOT / name, path / name)
+        self.write("claims/sensorimotor.toml", REGISTRY)
+        self.write("claims/lock.toml", LOCK)
+        self.write("claims/sensorimotor/test_text.py", TEXT)
+        self.write("claims/sensorimotor/test_ratings.py", RATINGS)
+        self.write("fixtures/reported/sensorimotor.toml", FACTS)
+        (path / "empty").mkdir()
+
+    def write(self, name: str, text: str) -> None:
+        (self.path / name).parent.mkdir(parents=True, exist_ok=True)
+        (self.path / name).write_text(text, encoding="utf-8")
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        text = (self.path / name).read_text(encoding="utf-8")
+        assert old in text
+        self.write(name, text.replace(old, new))
+
+    def run(self, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
+        kept = {k: v for k, v in os.environ.items() if k not in {"CI", "CLAIMS_MIRROR"}}
+        return subprocess.run(
+            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *(args or ["claims"])],
+            cwd=self.path,
+            # An empty mirror is a release out of reach, whatever the network.
+            env=kept
+            | {
+                "PYTHONPATH": str(self.path),
+                "CLAIMS_MIRROR": str(self.path / "empty"),
+                "CLAIMS_CACHE": str(self.path / "cache"),
+            }
+            | env,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    def verdicts(self) -> dict[str, str]:
+        document = json.loads((self.path / "verdicts.json").read_text(encoding="utf-8"))
+        return {
+            f"{r['claim']} {r['tier']} {r['expects']}".strip(): r["verdict"]
+            for r in document["verdicts"]
+        }
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    return Checkout(tmp_path)
+
+
+def test_without_the_release_the_rest_is_judged_and_green(checkout):
+    result = checkout.run()
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert checkout.verdicts() == {
+        "sm-text-hand reported": "inconsistent",
+        "sm-text-hand control holds": "consistent",
+        "sm-text-hand control fails": "inconsistent",
+        "sm-closer-en released": "untested",
+        "sm-closer-en control holds": "supported",
+        "sm-closer-en control fails": "refuted",
+        "sm-gradients none": "untested",
+    }
+    assert "1 inconsistent, 1 untested" in result.stdout
+    assert "controls: 4 of 4 behaved as known" in result.stdout
+    assert "released: 1 claims not judged (unreachable)" in result.stdout
+    assert "Traceback" not in result.stdout + result.stderr
+    table = result.stdout.split("= claims =")[1]
+    assert max(map(len, table.splitlines()[1:6])) <= 100
+
+
+def test_two_processes_find_the_same(checkout):
+    assert checkout.run().returncode == 0
+    alone = checkout.verdicts()
+    assert checkout.run("claims", "-n", "2").returncode == 0
+    assert checkout.verdicts() == alone
+
+
+def test_verdicts_json_keeps_its_promise(checkout):
+    checkout.run()
+    document = json.loads((checkout.path / "verdicts.json").read_text(encoding="utf-8"))
+    assert document["schema"] == 1
+    assert set(document["code"]) >= {"version", "commit"}
+    (row,) = [r for r in document["verdicts"] if r["tier"] == "reported"]
+    assert row["paper"] == "sensorimotor"
+    assert (row["estimate"], row["low"], row["high"], row["n"]) == (1.0, 1.0, 1.0, 2)
+    assert row["rows"] == ["C035"]
+    assert row["reported"] == ["0.51", "0.14"]
+    assert row["locked"] == "inconsistent"
+    assert set(row["evidence"]) == {"name", "sha256"}
+
+
+@pytest.mark.parametrize("locked", ['"consistent"', None])
+def test_a_verdict_that_is_not_the_reviewed_one_fails(checkout, locked):
+    new = "" if locked is None else f"sm-text-hand = {{ reported = {locked} }}\n"
+    checkout.edit("claims/lock.toml", 'sm-text-hand = { reported = "inconsistent" }\n', new)
+    result = checkout.run()
+    assert result.returncode == 1
+    assert ("drift: inconsistent" if locked else "not reviewed") in result.stdout
+    assert "sm-text-hand" in result.stdout
+
+
+def test_the_lock_is_written_on_request_and_never_in_ci(checkout):
+    checkout.write("claims/lock.toml", 'sm-gone = { reported = "consistent" }\n')
+    result = checkout.run("claims", "--update-lock", CI="true")
+    assert result.returncode == 4
+    assert "sm-gone" in (checkout.path / "claims/lock.toml").read_text()
+    assert checkout.run("claims", "--update-lock").returncode == 0
+    lines = (checkout.path / "claims/lock.toml").read_text().splitlines()
+    # Claims that are no longer registered go; claims that were not judged do not come.
+    assert [line for line in lines if not line.startswith("#")] == LOCK.splitlines()
+    assert checkout.run().returncode == 0
+
+
+def test_a_control_that_misbehaves_fails(checkout):
+    checkout.edit("claims/sensorimotor.toml", 'fails = "reversed"', 'fails = "boosted"')
+    result = checkout.run()
+    assert result.returncode == 1
+    assert "negative control" in result.stdout
+    assert "controls: 3 of 4 behaved as known" in result.stdout
+
+
+def test_a_claim_without_its_test_is_red(checkout):
+    checkout.edit("claims/sensorimotor/test_text.py", "def test_same_figure", "def same_figure")
+    result = checkout.run()
+    assert result.returncode == 1
+    assert "sm-text-hand is registered, but" in result.stdout
+
+
+def test_a_selection_does_not_miss_what_it_did_not_ask_for(checkout):
+    assert checkout.run("claims", "-k", "closer").returncode == 0
+    assert checkout.run("claims/sensorimotor/test_text.py").returncode == 0
+    assert checkout.run("claims/sensorimotor/test_text.py::test_same_figure").returncode == 0
+
+
+def test_a_test_without_a_claim_is_red(checkout):
+    checkout.write("claims/sensorimotor/test_more.py", "def test_more(judge):\n    judge()\n")
+    result = checkout.run()
+    assert result.returncode != 0
+    assert "test_more has no claim in any registry" in result.stdout
+
+
+def test_a_test_that_judges_nothing_is_red(checkout):
+    checkout.edit("claims/sensorimotor/test_text.py", "judge(measure)", "pass")
+    result = checkout.run()
+    assert result.returncode == 1
+    assert "never called judge" in result.stdout
+
+
+def test_a_locked_claim_that_is_registered_nowhere_is_red(checkout):
+    checkout.write("claims/lock.toml", LOCK + 'sm-gone = { reported = "consistent" }\n')
+    result = checkout.run()
+    assert result.returncode == 1
+    assert "sm-gone is in lock.toml, but in no registry" in result.stdout
+
+
+def test_nothing_judged_is_red(checkout):
+    result = checkout.run("claims", "-m", "released")
+    assert result.returncode == 1
+    assert "nothing was judged" in result.stdout
+
+
+def test_a_required_tier_out_of_reach_is_an_error(checkout):
+    result = checkout.run("claims", "--require-tier", "released")
+    assert result.returncode == 1
+    assert "--require-tier released" in result.stdout
+
+
+def test_a_tier_that_is_not_asked_for_is_skipped(checkout):
+    result = checkout.run("claims", "--evidence", "released")
+    assert result.returncode == 0
+    assert checkout.verdicts()["sm-text-hand reported"] == "untested"
+    assert "reported: 1 claims not judged (not-asked)" in result.stdout
+    assert checkout.run("claims", "--evidence", "rumour").returncode == 4
+
+
+def test_refuted_claims_turn_a_run_red_on_request(checkout):
+    assert checkout.run("claims", "--fail-on", "refuted").returncode == 1
+    checkout.write("fixtures/reported/sensorimotor.toml", FACTS.replace("0.14", "0.51"))
+    checkout.edit("claims/lock.toml", '"inconsistent"', '"consistent"')
+    assert checkout.run("claims", "--fail-on", "refuted").returncode == 0
+
+
+def test_a_crash_in_a_measure_is_a_failure_and_a_bad_fixture_an_error(checkout):
+    checkout.edit("claims/sensorimotor/test_text.py", 'evidence.figures("hand")', "1 / 0")
+    result = checkout.run()
+    assert result.returncode == 1
+    assert "ZeroDivisionError" in result.stdout
+    checkout.write("fixtures/reported/sensorimotor.toml", FACTS.replace("[hand]", "[foot]"))
+    result = checkout.run()
+    assert "1 error" in result.stdout or "errors" in result.stdout
+    assert "no fact 'hand'" in result.stdout
+
+
+@pytest.mark.parametrize("name", ["claims/sensorimotor.toml", "claims/lock.toml"])
+def test_a_broken_registry_or_lock_stops_the_run_in_one_line(checkout, name):
+    checkout.write(name, "[[group")
+    result = checkout.run()
+    assert result.returncode == 4
+    assert name.split("/")[1] in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_report_carries_the_record_in_junit(checkout):
+    checkout.run("claims", "--junit-xml", "junit.xml")
+    assert "sm-text-hand" in (checkout.path / "junit.xml").read_text()
+    assert "inconsistent" in (checkout.path / "junit.xml").read_text()
