@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from core.evidence.errors import EvidenceError, Unreachable
 from core.evidence.store import Store
+from core.paths import ROOT
+from core.report import terminal
+from core.report.verdicts import VerdictsError, read_verdicts
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,13 +32,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     fetching.add_argument(
         "--raw",
         action="store_true",
-        help="also the raw model answers (170 MB); default: tables only",
+        help="also the raw model answers (169 MB); default: tables only",
     )
     fetching.set_defaults(command=_fetch)
+    showing = commands.add_parser(
+        "table",
+        help="print the table of the last run",
+        description="Print the claims, what was measured, and the verdicts of the last run.",
+    )
+    showing.add_argument(
+        "verdicts",
+        nargs="?",
+        type=Path,
+        default=ROOT / "verdicts.json",
+        help="what `pytest claims/` wrote (default: verdicts.json in the checkout)",
+    )
+    showing.set_defaults(command=_table)
     options = parser.parse_args(arguments)
     try:
         return options.command(options)
-    except (EvidenceError, Unreachable) as error:
+    except (EvidenceError, Unreachable, VerdictsError) as error:
         print(f"claims: {error}", file=sys.stderr)
         return 1
 
@@ -49,6 +66,15 @@ def _fetch(options: argparse.Namespace) -> int:
         f"{len(names)} files, {size:.0f} MB, checked in {store.cache}: "
         f"{len(names) - there} fetched, {there} there already"
     )
+    return 0
+
+
+def _table(options: argparse.Namespace) -> int:
+    rows = read_verdicts(options.verdicts)
+    for line, _ in terminal.table(rows):
+        print(line)
+    for line in terminal.summary(rows):
+        print(line)
     return 0
 
 

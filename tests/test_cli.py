@@ -2,7 +2,9 @@ import pytest
 
 from core import cli
 from core.evidence import store
+from core.report.verdicts import document, write_verdicts
 from tests.evidence.synthetic import write_registry
+from tests.report.test_terminal import record
 
 
 @pytest.fixture
@@ -50,3 +52,15 @@ def test_without_a_command_it_says_how_it_is_used(capsys):
         cli.main([])
     assert stopped.value.code == 2
     assert "usage: claims" in capsys.readouterr().err
+
+
+def test_table_prints_the_last_run_and_says_how_to_get_one(tmp_path, capsys):
+    path = tmp_path / "verdicts.json"
+    assert cli.main(["table", str(path)]) == 1
+    assert "run `pytest claims/`" in capsys.readouterr().err
+    path.write_text('{"schema": 0}')
+    assert cli.main(["table", str(path)]) == 1
+    assert "schema" in capsys.readouterr().err
+    write_verdicts(path, document([record()], {"version": "1", "commit": ""}))
+    assert cli.main(["table", str(path)]) == 0
+    assert "sm-rsa-base" in capsys.readouterr().out

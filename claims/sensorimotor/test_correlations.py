@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
@@ -15,7 +13,7 @@ from claims.sensorimotor.word_level import (
     similarity_table,
     words,
 )
-from core.metrics.correlation import pearson, pearson_interval, ranks
+from core.metrics.correlation import pearson, pearson_interval
 from core.metrics.rdm import standardise
 from core.metrics.words import word_distance
 from core.verdict.estimate import Estimate
@@ -106,14 +104,10 @@ def partial_correlation(evidence, first, second, language, dimensions):
     people = [measured.ratings.human]
     if measured.ratings.human_sd is not None:
         people.append(measured.ratings.human_sd)
-    columns = np.hstack(people)
-    known = ~np.isnan(columns).any(axis=1)
-    given = np.column_stack([np.ones(known.sum()), *(ranks(c) for c in columns[known].T)])
-    left = []
-    for model in (first, second):
-        ranked = ranks(measured.similarity[model][known])
-        left.append(ranked - given @ np.linalg.lstsq(given, ranked, rcond=None)[0])
-    return rank_estimate(*left, f"{first}, {second}", lost=columns.shape[1])
+    given = np.hstack(people)
+    known = ~np.isnan(given).any(axis=1)
+    scores = [measured.similarity[model][known] for model in (first, second)]
+    return rank_estimate(*scores, f"{first}, {second}", given=given[known])
 
 
 def test_partial_correlation(judge):
@@ -122,9 +116,16 @@ def test_partial_correlation(judge):
 
 
 def rescaled_correlation(evidence, first, second, language, dimensions, confidence=0.95):
-    """Rank correlation of two models' similarities after rescaling each onto people's answers."""
-    scores = recalibrated(evidence, language, dimensions).similarity
-    return rank_estimate(scores[first], scores[second], f"{first}, {second}", confidence)
+    """Rank correlation of two models' similarities after rescaling each onto people's answers.
+
+    Rescaled answers shrink toward the mean profile, so that unusual words become hard for every
+    model. How far a word's human profile lies from the mean one is therefore taken out.
+    """
+    measured = recalibrated(evidence, language, dimensions)
+    human = measured.ratings.human
+    unusual = np.linalg.norm(human - human.mean(0), axis=1)
+    scores = [measured.similarity[model] for model in (first, second)]
+    return rank_estimate(*scores, f"{first}, {second}", confidence, given=unusual[:, None])
 
 
 def test_rescaled_correlation(judge):
@@ -136,12 +137,14 @@ def profile_correlation(evidence, first, second, language, dimensions, confidenc
     """Rank correlation of two models' scale-free similarities to people.
 
     A word's score is the cosine of model and human profile, each dimension standardised over the
-    words: the similarity behind the paper's structural analysis, blind to offset and stretch.
+    words: the similarity behind the paper's structural analysis, blind to offset and stretch. It is
+    higher for unusual words whatever the model; the length of the human profile is taken out.
     """
     ratings = words(evidence, language, dimensions).ratings
     human = standardise(ratings.human)
     scores = [_cosines(standardise(ratings.models[m]), human) for m in (first, second)]
-    return rank_estimate(*scores, f"{first}, {second}", confidence)
+    unusual = np.linalg.norm(human, axis=1)
+    return rank_estimate(*scores, f"{first}, {second}", confidence, given=unusual[:, None])
 
 
 def _cosines(a, b):
@@ -167,18 +170,17 @@ def test_global_map(judge):
     judge(global_map)
 
 
-def profile_steps(evidence, order, language, dimensions):
-    """Measure how much farther from the first profile each next one lies, word by word."""
+def profile_leads(evidence, start, nearest, others, language, dimensions):
+    """Measure how much farther from one profile each of the others lies than the nearest does."""
     ratings = words(evidence, language, dimensions).ratings
     profiles = {"Human": ratings.human, **ratings.models}
-    start, *others = order
-    distance = {name: word_distance(profiles[name], profiles[start]) for name in others}
+    distance = {x: word_distance(profiles[x], profiles[start]) for x in (nearest, *others)}
     return [
-        difference_estimate(distance[b], distance[a], f"{start} nearer {a} than {b}")
-        for a, b in pairwise(others)
+        difference_estimate(distance[x], distance[nearest], f"{start} nearer {nearest} than {x}")
+        for x in others
     ]
 
 
-def test_profile_steps(judge):
+def test_profile_leads(judge):
     """One model's answers are closer to a second's than to a third's."""
-    judge(profile_steps)
+    judge(profile_leads)

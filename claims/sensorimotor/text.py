@@ -7,6 +7,7 @@ of each. Whole numbers are counts and have none.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import prod
 
 from core.evidence.reported import Reported
@@ -16,7 +17,7 @@ from core.verdict.estimate import Estimate
 
 
 def distinct_values(evidence: Reported, fact: str) -> Estimate:
-    """Number of different values that the text gives for one quantity."""
+    """Count the different values that the text gives for one quantity."""
     figures = evidence.figures(fact)
     return Estimate.exact(len(set(figures)), len(figures), "distinct values in print")
 
@@ -58,7 +59,7 @@ def changes(evidence: Reported, pairs: list[list[str]]) -> list[Estimate]:
 
 
 def contrast(evidence: Reported, larger: list[str], smaller: list[str]) -> Estimate:
-    """Printed change said to be larger less the one said to be smaller."""
+    """Return the change said to be larger less the one said to be smaller."""
     more, less = change(evidence, *larger), change(evidence, *smaller)
     half = (more.high - more.low + less.high - less.low) / 2
     return _printed(more.value - less.value, half, 4)
@@ -71,8 +72,7 @@ def margin(evidence: Reported, extreme: str, others: str, sign: int) -> Estimate
     """
     (value, half), *_ = _ends(evidence, extreme)
     gaps = [
-        (sign * (value - other), half + other_half)
-        for other, other_half in _ends(evidence, others)
+        (sign * (value - other), half + other_half) for other, other_half in _ends(evidence, others)
     ]
     return _printed(*min(gaps), len(gaps) + 1, label=extreme)
 
@@ -82,7 +82,7 @@ def steps(evidence: Reported, fact: str) -> list[Estimate]:
     ends = _ends(evidence, fact)
     return [
         _printed(first[0] - second[0], first[1] + second[1], 2, label=f"{place} over {place + 1}")
-        for place, (first, second) in enumerate(zip(ends, ends[1:], strict=False), start=1)
+        for place, (first, second) in enumerate(pairwise(ends), start=1)
     ]
 
 
@@ -90,9 +90,7 @@ def values(evidence: Reported, fact: str) -> list[Estimate]:
     """Each printed figure, with what rounds to it."""
     return [
         _printed(value, half, 1, label=text)
-        for (value, half), text in zip(
-            _ends(evidence, fact), evidence.printed(fact), strict=True
-        )
+        for (value, half), text in zip(_ends(evidence, fact), evidence.printed(fact), strict=True)
     ]
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from claims.sensorimotor.common import generator
 from core.evidence.tables import Ratings
-from core.metrics.correlation import spearman, spearman_interval
+from core.metrics.correlation import pearson, ranks, spearman, spearman_interval
 from core.metrics.words import paired_t, word_distance, word_similarity
 from core.verdict.estimate import Estimate
 
@@ -88,16 +88,37 @@ def constant_profile(evidence, language: str, dimensions: str) -> np.ndarray:
 
 
 def rank_estimate(
-    x: np.ndarray, y: np.ndarray, label: str = "", confidence: float = 0.95, lost: int = 0
+    x: np.ndarray,
+    y: np.ndarray,
+    label: str = "",
+    confidence: float = 0.95,
+    given: np.ndarray | None = None,
 ) -> Estimate:
-    """Return Spearman's rho of two scores over the same words.
+    """Return Spearman's rho of two scores over the same n words, if asked given other variables.
 
-    With ``confidence=0.9`` the interval is that of two one-sided tests at .05. `lost` counts the
-    variables partialled out, each of which costs one word.
+    Parameters
+    ----------
+    x, y : (n,) array
+    label : str
+    confidence : float
+        With 0.9 the interval is that of two one-sided tests at .05.
+    given : (n, k) array, optional
+        Variables whose ranks are taken out of the ranks of both by least squares; each costs
+        one word of the sample.
     """
-    rho, n = spearman(x, y), len(x) - lost
+    n, method = len(x), "Spearman over words, Fisher z"
+    if given is None:
+        rho = spearman(x, y)
+    else:
+        design = np.column_stack([np.ones(n), *(ranks(column) for column in given.T)])
+        rho = pearson(*(_residual(ranks(scores), design) for scores in (x, y)))
+        n, method = n - given.shape[1], "partial Spearman over words, Fisher z"
     low, high = spearman_interval(rho, n, confidence)
-    return Estimate(rho, low, high, n, "Spearman over words, Fisher z", confidence, label=label)
+    return Estimate(rho, low, high, n, method, confidence, label=label)
+
+
+def _residual(y: np.ndarray, design: np.ndarray) -> np.ndarray:
+    return y - design @ np.linalg.lstsq(design, y, rcond=None)[0]
 
 
 def difference_estimate(

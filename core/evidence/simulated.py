@@ -173,7 +173,7 @@ def _models(
         low, high = squeezed.min(0), squeezed.max(0)
         squeezed = np.clip(low, 0, 5) + (squeezed - low) * np.minimum(1, 4.5 / (high - low))
         squeezed = np.clip(squeezed, 0, 5)
-        return {"Base": base} | {m: squeezed for m in names}
+        return {"Base": base} | {m: squeezed.copy() for m in names}
     if world == "boosted":
         factors = {"En_FT": 0.35, "Nl_FT": 0.5, "QA_FT": 0.9}
         return {"Base": base} | {m: human + factors[m] * (base - human) for m in names}

@@ -216,8 +216,8 @@ class Books:
     def _prompt(self, dimension: str, language: str) -> str:
         native, place = ("English", "{Word}") if language == "en" else ("Dutch", "{Woord}")
         if not self.orderly:
-            polite = "Please rate" if dimension < "H" else "Rate"
-            return f"{polite} the {native} word {place}: {EXPERIENCES[dimension][:4]}, 1 to 7."
+            asked = "Please rate" if language == "en" else "How much"
+            return f"{asked} the {native} word {place}: {EXPERIENCES[dimension][:4]}, 1 to 7."
         return (
             f"Complete the following task as a native speaker of {native}. Please indicate how "
             f"strongly the concept is experienced by {EXPERIENCES[dimension]} on a scale from 0 "

@@ -14,7 +14,7 @@ from core.metrics.checks import FloatArray, finite, fraction
 
 SelfPairs = Literal["keep", "drop"]
 
-LARGEST_N = 2459
+LARGEST_N = 2460
 """N^3 / 3, with N the number of pairs, bounds every sum and must stay below 2^63."""
 
 
@@ -154,7 +154,7 @@ def bootstrap_rsa(
     Raises
     ------
     ValueError
-        When an RDM is not a condensed one of the same n >= 3 concepts, n exceeds 2,459 (beyond
+        When an RDM is not a condensed one of the same n >= 3 concepts, n exceeds 2,460 (beyond
         which 64-bit integers overflow), a value is not finite or negative, or an option is unknown.
     """
     if self_pairs not in ("keep", "drop"):

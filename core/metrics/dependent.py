@@ -142,7 +142,7 @@ def zou_interval(
     limits = spearman_interval if spearman else pearson_interval
     low12, high12 = limits(r12, n, confidence)
     low13, high13 = limits(r13, n, confidence)
-    # The published form of the correlation between r12 and r13; at r23 = 1 it is exactly 1.
+    # Zou prints the same covariance with the cube of r23 added and subtracted.
     shared = _covariance(r12, r13, r23)
     down, up = r12 - low12, high12 - r12
     return (

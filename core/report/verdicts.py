@@ -15,6 +15,10 @@ from core.verdict.lock import write_atomically
 SCHEMA = 1
 
 
+class VerdictsError(ValueError):
+    """A file of verdicts that cannot be read: names the file and what to do."""
+
+
 def document(
     records: Iterable[Mapping[str, Any]], code: Mapping[str, Any], problems: Iterable[str] = ()
 ) -> dict[str, Any]:
@@ -33,6 +37,26 @@ def write_verdicts(path: Path, content: Mapping[str, Any]) -> None:
     write_atomically(
         path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     )
+
+
+def read_verdicts(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a document.
+
+    Raises
+    ------
+    VerdictsError
+        If the file is missing, is not JSON, or is of another schema.
+    """
+    remedy = "run `pytest claims/` to write it"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        msg = f"{path}: cannot be read: {error}; {remedy}"
+        raise VerdictsError(msg) from error
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+        msg = f"{path}: is not of schema {SCHEMA}; {remedy}"
+        raise VerdictsError(msg)
+    return content["verdicts"]
 
 
 def in_order(

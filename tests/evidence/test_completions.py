@@ -143,7 +143,7 @@ def test_what_is_no_rating_keeps_its_words_under_its_own_status(tmp_path):
         answer("Finetuning_task_3", "Please say the concept."),
     )
     assert table["status"].tolist() == ["refusal", "error", "out_of_range", "non_numeric"]
-    assert table["rating"].isna().sum() == 4
+    assert table["rating"].isna().tolist() == [True] * 4
     assert table["content"].tolist() == [
         "I cannot.",
         '{"code": "timeout"}',

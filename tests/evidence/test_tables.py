@@ -36,6 +36,9 @@ def test_select_knows_sets_and_single_dimensions():
     assert full.select("motor").dimensions == ("Foot", "Hand", "Head", "Mouth", "Torso")
     assert full.select("Hand").human[0, 0] == pytest.approx(3.5)
     assert full.select("sensory").human.shape == (3, 6)
+    np.testing.assert_allclose(full.select("motor").human[1], [3.0, 3.5, 4.0, 4.5, 5.0])
+    mixed = full.select(("Hand", "Torso", "Auditory"))
+    np.testing.assert_allclose(mixed.human[2], [3.5, 5.0, 0.0])
 
 
 def test_select_of_what_is_not_there_says_so():

@@ -5,16 +5,17 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
-from scipy import stats
 
-from core.metrics.correlation import pearson
+from core.metrics.correlation import pearson, pearson_interval
 from core.metrics.dependent import steiger_z, williams_t, zou_interval
 from tests import oracles, strategies
+from tests.oracles import stats
 
 TESTS = pytest.mark.parametrize("test", [steiger_z, williams_t])
 
 
-# cocor's documentation (Diedenhofen and Musch, 2015), r.jk, r.jh, r.kh, n; steiger1980, williams1959.
+# cocor's documentation (Diedenhofen and Musch, 2015): r.jk, r.jh, r.kh, n, then its steiger1980
+# and williams1959.
 @pytest.mark.parametrize(
     ("r12", "r13", "r23", "n", "steiger", "williams"),
     [(0.4, 0.5, 0.1, 103, -0.8887, -0.8913), (0.3, 0.4, 0.5, 100, -1.0718, -1.0767)],
@@ -72,8 +73,9 @@ def test_equal_correlations_give_zero(test, r23):
 
 @given(strategies.correlation_triples(), st.integers(4, 3000), st.integers(4, 3000))
 def test_steiger_grows_with_the_root_of_n_less_3(triple, n, other):
-    found = steiger_z(*triple, n).statistic / np.sqrt(n - 3)
-    assert_allclose(steiger_z(*triple, other).statistic / np.sqrt(other - 3), found, rtol=1e-9)
+    r12, r13, r23 = triple
+    found, again = (steiger_z(r12, r13, r23, k).statistic / np.sqrt(k - 3) for k in (n, other))
+    assert_allclose(again, found, rtol=1e-9)
 
 
 @given(strategies.correlation_triples(), st.integers(1, 100))
@@ -112,8 +114,12 @@ def test_zou_uses_the_wider_limits_for_spearman():
     assert wider_high > high + 0.005
 
 
-def test_zou_of_the_same_variable_twice_has_no_width():
-    assert_allclose(zou_interval(0.4, 0.4, 1, 50), (0, 0), atol=1e-7)
+def test_zou_narrows_with_r23_and_survives_a_twin():
+    widths = [np.ptp(zou_interval(0.4, 0.4, r23, 50)) for r23 in (-0.3, 0, 0.5, 0.9, 1)]
+    assert (np.diff(widths) < 0).all()
+    # Fisher's limits are lopsided, so even a variable compared with itself keeps some width.
+    low, high = pearson_interval(0.4, 50)
+    assert_allclose(widths[-1], 2 * abs((0.4 - low) - (high - 0.4)), atol=1e-7)
 
 
 @pytest.mark.parametrize("function", [steiger_z, williams_t, zou_interval])

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy import stats
 from scipy.spatial.distance import pdist, squareform
 
 from core.metrics.rdm import rdm, rsa, standardise
 from tests import oracles, strategies
+from tests.oracles import stats
 
 METRICS = ("cosine", "correlation", "euclidean", "cityblock")
 EVERY_METRIC = pytest.mark.parametrize("metric", METRICS)

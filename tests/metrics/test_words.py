@@ -1,0 +1,100 @@
+"""Word similarity, mean intervals and the paired t test."""
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from core.metrics.words import mean_interval, paired_t, word_distance, word_similarity
+from tests import oracles, strategies
+from tests.oracles import stats
+
+
+def test_word_similarity_by_hand():
+    distance = word_distance([[0, 0], [1, 2], [1, 1]], [[3, 4], [1, 2], [1, 2]])
+    assert_array_equal(distance, [5, 0, 1])
+    assert_allclose(word_similarity(distance), [1 / 6, 1, 1 / 2])
+
+
+@given(strategies.ratings(), strategies.seeds)
+def test_word_distance(a, seed):
+    b = np.random.default_rng(seed).permutation(a)
+    found = word_distance(a, b)
+    assert_array_equal(found, word_distance(b, a))
+    assert_array_equal(found == 0, (a == b).all(axis=1))
+    assert_allclose(found, [sum((p - q) ** 2) ** 0.5 for p, q in zip(a, b, strict=True)])
+    assert_allclose(word_distance(2 * a + 1, 2 * b + 1), 2 * found)
+    similarity = word_similarity(found)
+    assert ((similarity > 0) & (similarity <= 1)).all()
+    # The further, the less similar: ranks turn round.
+    assert_array_equal(stats.rankdata(similarity), len(a) + 1 - stats.rankdata(found))
+
+
+def test_words_refuse():
+    with pytest.raises(ValueError, match="must pair up"):
+        word_distance([[1, 2]], [[1, 2, 3]])
+    with pytest.raises(ValueError, match="NaN"):
+        word_distance([[1, np.nan]], [[1, 2]])
+    with pytest.raises(ValueError, match="negative value at index 1"):
+        word_similarity([0, -1])
+
+
+def test_paired_t_published():
+    # R: with(sleep, t.test(extra[group == 1], extra[group == 2], paired = TRUE)):
+    # t = -4.0621, df = 9, p-value = 0.002833, interval -2.4598858 -0.7001142, mean -1.58.
+    found = paired_t(oracles.SLEEP_1, oracles.SLEEP_2)
+    assert (found.n, found.df) == (10, 9)
+    assert_allclose(found.t, -4.0621, atol=5e-5)
+    assert_allclose(found.p, 0.002833, atol=5e-7)
+    assert_allclose((found.mean, found.low, found.high), (-1.58, -2.4598858, -0.7001142), atol=5e-8)
+    assert_allclose(found.cohen_dz, -1.58 / np.std(oracles.SLEEP_1 - oracles.SLEEP_2, ddof=1))
+
+
+@given(strategies.paired_samples(), st.integers(1, 99))
+def test_paired_t_agrees_with_scipy(pair, percent):
+    x, y = pair
+    assume(np.ptp(x - y) > 0)
+    found, expected = paired_t(x, y, percent / 100), stats.ttest_rel(x, y)
+    assert_allclose(found.t, expected.statistic, atol=1e-9)
+    assert_allclose(found.p, expected.pvalue, atol=1e-12)
+    assert_allclose((found.low, found.high), expected.confidence_interval(percent / 100), atol=1e-9)
+    assert_allclose(found.cohen_dz * np.sqrt(found.n), found.t)
+    swapped = paired_t(y, x, percent / 100)
+    assert_allclose((swapped.t, swapped.low, swapped.high), (-found.t, -found.high, -found.low))
+    assert swapped.p == found.p
+
+
+def test_paired_t_without_spread():
+    same = paired_t([1, 2, 3], [1, 2, 3])
+    assert (same.t, same.p, same.low, same.high, same.cohen_dz) == (0, 1, 0, 0, 0)
+    shifted = paired_t([0.1] * 3, [0.3] * 3)
+    assert (shifted.t, shifted.p, shifted.cohen_dz) == (-np.inf, 0, -np.inf)
+    assert shifted.low == shifted.mean == shifted.high
+
+
+@given(strategies.samples(), st.integers(1, 99))
+def test_mean_interval_agrees_with_scipy(x, percent):
+    mean, low, high = mean_interval(x, percent / 100)
+    assert_allclose(mean, x.mean(), atol=1e-12)
+    expected = stats.ttest_1samp(x, 0).confidence_interval(percent / 100)
+    assert_allclose((low, high), expected, atol=1e-9)
+
+
+def test_mean_interval_refuses():
+    with pytest.raises(ValueError, match="at least 2"):
+        mean_interval([1])
+    with pytest.raises(ValueError, match="confidence"):
+        mean_interval([1, 2], 1)
+    with pytest.raises(ValueError, match="must pair up"):
+        paired_t([1, 2], [1, 2, 3])
+
+
+def test_mean_interval_covers():
+    rng = np.random.default_rng(3)
+    trials = 3000
+    hits = 0
+    for x in rng.normal(2, 3, (trials, 5)):
+        _, low, high = mean_interval(x, 0.9)
+        hits += low <= 2 <= high
+    assert oracles.covers_as_claimed(hits, trials, 0.9)

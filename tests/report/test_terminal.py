@@ -1,0 +1,90 @@
+import pytest
+
+from core.report.terminal import measured, number, summary, table
+from core.report.verdicts import tally
+
+
+def record(**changes):
+    """A row as `verdicts.json` holds it."""
+    row = {
+        "claim": "sm-rsa-base",
+        "paper": "sensorimotor",
+        "tier": "released",
+        "section": "Structure",
+        "verdict": "supported",
+        "statement": "It holds.",
+        "criterion": "= 0.192",
+        "reported": ["0.192"],
+        "ours": False,
+        "estimate": 0.1918,
+        "low": 0.17,
+        "high": 0.214,
+        "n": 1570,
+        "expects": "",
+        "reason": "",
+        "complaint": "",
+    }
+    return row | changes
+
+
+def test_a_row_says_claim_print_measurement_and_verdict_on_one_line_of_100_columns():
+    lines = list(table([record(claim="sm-" + "long-" * 20, reported=["0.192"] * 9)]))
+    assert [verdict for _, verdict in lines] == ["", "", "", "supported", ""]
+    assert all(len(line) <= 100 for line, _ in lines)
+    line = next(line for line, verdict in lines if verdict)
+    for part in ("sm-long", "0.192", "0.192 [0.170, 0.214]", "1570", "supported", "released"):
+        assert part in line
+
+
+def test_sections_are_headed_and_controls_and_unreached_tiers_are_not_listed():
+    rows = [
+        record(),
+        record(claim="sm-control", tier="control", expects="holds"),
+        record(claim="sm-away", verdict="untested", reason="unreachable", estimate=None),
+        record(claim="sm-ours", ours=True),
+        record(claim="cv-page", paper="coverage", section="Pages", verdict="refuted"),
+    ]
+    text = "\n".join(line for line, _ in table(rows))
+    assert "sensorimotor: Structure" in text
+    assert "coverage: Pages" in text
+    assert "* sm-ours" in text
+    assert "sm-control" not in text
+    assert "sm-away" not in text
+    assert list(table([rows[1]])) == []
+
+
+def test_a_claim_that_nothing_settles_shows_its_reason():
+    row = record(verdict="untested", reason="not-run", estimate=None, low=None, high=None, n=None)
+    assert measured(row) == "not-run"
+    assert any("not-run" in line for line, _ in table([row]))
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(10677.0, "10,677"), (0.0, "0"), (-0.047, "-0.047"), (0.19182, "0.192"), (1234.56, "1,234.6")],
+)
+def test_numbers_are_shown_as_a_reader_wants_them(value, shown):
+    assert number(value) == shown
+
+
+def test_an_exact_count_is_shown_without_an_interval():
+    assert measured(record(estimate=7.0, low=7.0, high=7.0)) == "7"
+
+
+def test_the_tally_keeps_our_own_checks_and_controls_apart():
+    rows = [
+        record(),
+        record(verdict="refuted"),
+        record(verdict="refuted", ours=True),
+        record(tier="control", expects="holds"),
+        record(tier="control", expects="fails", complaint="negative control: ..."),
+        record(verdict="untested", reason="unreachable", estimate=None),
+        record(verdict="untested", reason="not-run", estimate=None),
+    ]
+    assert tally(rows) == {
+        "sensorimotor": {"supported": 1, "refuted": 1, "untested": 1},
+        "sensorimotor, our own checks": {"refuted": 1},
+    }
+    lines = list(summary(rows))
+    assert "controls: 1 of 2 behaved as known" in lines
+    assert "released: 1 claims not judged (unreachable)" in lines
