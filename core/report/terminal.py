@@ -9,7 +9,7 @@ from typing import Any
 from core.report.verdicts import tally
 from core.verdict.claim import NOT_REACHED
 
-WIDTHS = {"claim": 34, "paper says": 17, "measured [interval]": 24, "n": 5, "verdict": 12}
+WIDTHS = {"claim": 32, "paper says": 16, "measured [interval]": 24, "n": 5, "verdict": 13}
 RULE = 100
 
 Row = Mapping[str, Any]
@@ -40,8 +40,9 @@ def _claim_line(record: Row) -> str:
 
 
 def _line(*cells: str) -> str:
-    fitted = [_fit(cell, width) for cell, width in zip(cells, [*WIDTHS.values(), 8], strict=True)]
-    return "".join(fitted).rstrip()
+    *fitted, last = cells
+    widths = WIDTHS.values()
+    return "".join(_fit(cell, width) for cell, width in zip(fitted, widths, strict=True)) + last
 
 
 def _fit(cell: str, width: int) -> str:
