@@ -6,15 +6,15 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from core.evidence.tables import ALL, DIMENSION_SETS, MODELS, SENSORY, Ratings
-from core.metrics.bootstrap import RsaBootstrap, bootstrap_rsa, percentile_interval
+from core.metrics.bootstrap import RsaBootstrap, SelfPairs, bootstrap_rsa, percentile_interval
 from core.metrics.correlation import ranks, spearman, spearman_interval
 from core.metrics.dependent import DependentTest, steiger_z, zou_interval
-from core.metrics.rdm import rdm, standardise
+from core.metrics.rdm import Metric, rdm, standardise
 from core.verdict.estimate import Estimate
 
 SEED = 20260303
@@ -75,15 +75,15 @@ def features_rdm(features: np.ndarray, recipe: str = "cosine") -> np.ndarray:
         return rdm(features, metric="euclidean")
     if recipe == "cosine-ranks":
         features, recipe = np.column_stack([ranks(column) for column in features.T]), "cosine"
-    return rdm(standardise(features), metric=recipe)
+    return rdm(standardise(features), metric=cast("Metric", recipe))
 
 
 @cache
-def structure(evidence: Any, language: str, dimensions: str, recipe: str = "cosine") -> Structure:
+def structure(evidence: Any, language: str, dimensions: str) -> Structure:
     """Return the RDMs over the words that everybody rated on every dimension compared."""
     table = evidence.ratings(language).select(dimension_names(language, dimensions)).complete()
-    models = {model: features_rdm(x, recipe) for model, x in table.models.items()}
-    return Structure(len(table.concepts), features_rdm(table.human, recipe), models)
+    models = {model: features_rdm(x) for model, x in table.models.items()}
+    return Structure(len(table.concepts), features_rdm(table.human), models)
 
 
 @cache
@@ -95,7 +95,7 @@ def bootstrap(evidence: Any, language: str, dimensions: str, self_pairs: str) ->
         one.models,
         n_resamples=RESAMPLES[self_pairs],
         rng=generator("rsa", language, dimensions, self_pairs),
-        self_pairs=self_pairs,
+        self_pairs=cast("SelfPairs", self_pairs),
     )
 
 

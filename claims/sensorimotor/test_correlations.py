@@ -27,7 +27,7 @@ def rank_correlation(evidence, first, second, language, dimensions, confidence=0
 
 def scipy_rank_correlation(evidence, first, second, language, dimensions, confidence=0.95):
     table = similarity_table(evidence, language, dimensions).dropna()
-    return float(spearmanr(table[first], table[second]).statistic)
+    return float(np.asarray(spearmanr(table[first], table[second]))[0])
 
 
 def test_rank_correlation(judge):
@@ -52,15 +52,15 @@ def pooled_correlation(evidence, first, second):
     """Rank correlation of two models over the scores of both languages together."""
     english = words(evidence, "en", "all").similarity
     dutch = words(evidence, "nl", "sensory").similarity
-    both = [np.concatenate([english[model], dutch[model]]) for model in (first, second)]
-    return rank_estimate(*both, f"{first}, {second}")
+    x, y = (np.concatenate([english[model], dutch[model]]) for model in (first, second))
+    return rank_estimate(x, y, f"{first}, {second}")
 
 
 def scipy_pooled_correlation(evidence, first, second):
     english = similarity_table(evidence, "en", "all").dropna()
     dutch = similarity_table(evidence, "nl", "sensory").dropna()
     both = pd.concat([english, dutch])
-    return float(spearmanr(both[first], both[second]).statistic)
+    return float(np.asarray(spearmanr(both[first], both[second]))[0])
 
 
 def test_pooled_correlation(judge):
@@ -106,8 +106,8 @@ def partial_correlation(evidence, first, second, language, dimensions):
         people.append(measured.ratings.human_sd)
     given = np.hstack(people)
     known = ~np.isnan(given).any(axis=1)
-    scores = [measured.similarity[model][known] for model in (first, second)]
-    return rank_estimate(*scores, f"{first}, {second}", given=given[known])
+    x, y = (measured.similarity[model][known] for model in (first, second))
+    return rank_estimate(x, y, f"{first}, {second}", given=given[known])
 
 
 def test_partial_correlation(judge):
@@ -124,8 +124,8 @@ def rescaled_correlation(evidence, first, second, language, dimensions, confiden
     measured = recalibrated(evidence, language, dimensions)
     human = measured.ratings.human
     unusual = np.linalg.norm(human - human.mean(0), axis=1)
-    scores = [measured.similarity[model] for model in (first, second)]
-    return rank_estimate(*scores, f"{first}, {second}", confidence, given=unusual[:, None])
+    x, y = (measured.similarity[model] for model in (first, second))
+    return rank_estimate(x, y, f"{first}, {second}", confidence, given=unusual[:, None])
 
 
 def test_rescaled_correlation(judge):
@@ -142,9 +142,9 @@ def profile_correlation(evidence, first, second, language, dimensions, confidenc
     """
     ratings = words(evidence, language, dimensions).ratings
     human = standardise(ratings.human)
-    scores = [_cosines(standardise(ratings.models[m]), human) for m in (first, second)]
+    x, y = (_cosines(standardise(ratings.models[m]), human) for m in (first, second))
     unusual = np.linalg.norm(human, axis=1)
-    return rank_estimate(*scores, f"{first}, {second}", confidence, given=unusual[:, None])
+    return rank_estimate(x, y, f"{first}, {second}", confidence, given=unusual[:, None])
 
 
 def _cosines(a, b):

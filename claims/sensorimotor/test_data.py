@@ -127,7 +127,7 @@ def test_released_rows(judge):
 
 
 def evaluated_in(evidence, parts):
-    """Evaluated pairs that released sample workbooks hold."""
+    """Count the evaluated pairs that released sample workbooks hold."""
     names = parts.split("+")
     held = set().union(*(pairs_of(evidence.samples()[name]) for name in names))
     words = evaluated_pairs(evidence)
@@ -162,7 +162,7 @@ def test_in_both(judge):
 
 
 def shared_words(evidence, language):
-    """Evaluated words that also stand in another kept pair, and so could be trained on."""
+    """Count evaluated words that stand in another kept pair too, and so could be trained on."""
     table = evidence.translations()
     kept_pairs = table[table["include"]]
     column = kept_pairs["english"].str.upper() if language == "en" else kept_pairs["dutch"]

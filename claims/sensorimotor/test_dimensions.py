@@ -25,8 +25,7 @@ def pandas_rho(evidence, language, model, dimension) -> float:
     at = table.dimensions.index(dimension)
     frame = pd.DataFrame({name: x[:, at] for name, x in table.models.items()})
     frame.insert(0, "Human", table.human[:, at])
-    kept = frame.dropna()
-    return float(kept["Human"].rank().corr(kept[model].rank()))
+    return float(frame.dropna().rank().corr().to_numpy()[0, list(frame).index(model)])
 
 
 def _pandas_rhos(evidence, language, model) -> pd.Series:
@@ -67,7 +66,8 @@ def place(evidence, language, model, dimension, counted_from) -> Estimate:
 
 def pandas_place(evidence, language, model, dimension, counted_from) -> float:
     found = _pandas_rhos(evidence, language, model)
-    return float(found.rank(ascending=counted_from == "lowest", method="min")[dimension])
+    placed = found.rank(ascending=counted_from == "lowest", method="min")
+    return float(placed.to_dict()[dimension])
 
 
 def test_place_of_dimension(judge):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 from scipy.stats import norm
@@ -85,7 +83,7 @@ def _plain_surpassed(evidence, language, model, over, reading) -> float:
     return float(((z > 0) & (p < ALPHA)).sum())
 
 
-def _plain_holm(p: Sequence[float]) -> np.ndarray:
+def _plain_holm(p: np.ndarray) -> np.ndarray:
     """Step down through sorted p values one by one."""
     adjusted, running = np.empty(len(p)), 0.0
     for step, at in enumerate(np.argsort(p)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,8 +30,8 @@ def expected(evidence, language: str) -> Ratings:
     table = evidence.completions()
     rows = table[(table["language"] == language) & (table["status"] == "ok")]
     rows = rows.dropna(subset=["rating", "expected"]).drop_duplicates(["file", "custom_id"])
-    means = pd.concat([file_means(file) for _, file in rows.groupby("file")])
-    means = means.pivot(index="word", columns=["model", "dimension"], values="mean")
+    means: Any = pd.concat([file_means(file) for _, file in rows.groupby("file")])
+    means = means.pivot_table("mean", index="word", columns=["model", "dimension"])
     ratings: Ratings = evidence.ratings(language)
     models = {
         model: means[model].reindex(index=ratings.concepts, columns=ratings.dimensions).to_numpy()
@@ -39,7 +40,7 @@ def expected(evidence, language: str) -> Ratings:
     return replace(ratings, models=models).complete()
 
 
-def file_means(file: pd.DataFrame) -> pd.DataFrame:
+def file_means(file: Any) -> Any:
     """Return the rows of one file with the expectation of each answer as `mean`."""
     digit = np.floor(file["rating"])
     usual = (file["rating"] - digit).groupby(digit).mean()

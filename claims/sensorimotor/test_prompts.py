@@ -33,7 +33,9 @@ def off_template(evidence):
     prompts = rating_prompts(evidence)
     found = {name: RATING.fullmatch(text) for name, text in prompts.items()}
     fits = [m and PLACE[m["native"]] == m["place"] for m in found.values()]
-    return Estimate.exact(fits.count(None) + fits.count(False), len(fits), "prompts off the template")
+    return Estimate.exact(
+        fits.count(None) + fits.count(False), len(fits), "prompts off the template"
+    )
 
 
 def test_template(judge):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import pandas as pd
 from scipy.stats import norm
@@ -16,7 +17,7 @@ VISUAL = (1, 2, 3, 4, 5)
 
 
 @cache
-def items(evidence) -> pd.DataFrame:
+def items(evidence) -> Any:
     """Return both parts, with the part's name and the domain's number."""
     parts = evidence.questions()
     table = pd.concat([frame.assign(part=name) for name, frame in parts.items()])
@@ -73,7 +74,9 @@ def off_share(evidence, label):
     table = items(evidence)
     train = table["part"] == "train"
     expected = table.groupby(label).size() * train.mean()
-    gap = (table[train].groupby(label).size().reindex(expected.index, fill_value=0) - expected).abs()
+    gap = (
+        table[train].groupby(label).size().reindex(expected.index, fill_value=0) - expected
+    ).abs()
     return Estimate.exact(gap.max(), len(table), f"largest gap over {label}s", str(gap.idxmax()))
 
 
@@ -89,8 +92,8 @@ def letter_shares(evidence):
     return [share_difference(train == letter, test == letter, letter) for letter in LETTERS]
 
 
-def share_difference(x: pd.Series, y: pd.Series, label: str) -> Estimate:
-    """Return the difference of two shares with Wald's 90 % interval: the one of two one-sided tests."""
+def share_difference(x: Any, y: Any, label: str) -> Estimate:
+    """Return the difference of two shares with Wald's 90% interval, as two one-sided tests need."""
     p, q = x.mean(), y.mean()
     error = (p * (1 - p) / len(x) + q * (1 - q) / len(y)) ** 0.5
     half = norm.ppf(0.95) * error

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-
-import pandas as pd
+from typing import Any
 
 from core.evidence.mapping import differences, mapping_witnesses, ratings_table, rebuild_ratings
 from core.evidence.tables import DIMENSION_SETS, MODELS
@@ -15,12 +14,12 @@ LANGUAGES = ("en", "nl")
 
 
 @cache
-def answers(evidence) -> pd.DataFrame:
+def answers(evidence) -> Any:
     return evidence.completions()
 
 
-def count(rows: pd.Series, what: str) -> Estimate:
-    """Return how many rows hold, as a full count."""
+def count(rows: Any, what: str) -> Estimate:
+    """Return how many of a boolean column hold, as a full count."""
     return Estimate.exact(int(rows.sum()), len(rows), what)
 
 
@@ -58,7 +57,7 @@ def test_not_of_base(judge):
 
 
 def requests(evidence, language):
-    """Requests answered: different tasks over the files of a language."""
+    """Count the requests answered: different tasks over the files of a language."""
     table = answers(evidence)
     here = table[table["language"] == language]
     asked = here.drop_duplicates(["file", "custom_id"])
@@ -71,7 +70,7 @@ def test_requests(judge):
 
 
 def repeated(evidence):
-    """Requests answered more than once."""
+    """Count requests answered more than once."""
     return count(answers(evidence).duplicated(["file", "custom_id"]), "requests answered again")
 
 
@@ -90,7 +89,7 @@ def test_sampled(judge):
 
 
 def backends(evidence):
-    """Configurations of the service that answered as each model."""
+    """Count the configurations of the service that answered as each model."""
     table = answers(evidence)
     found = table.groupby("model")["fingerprint"].agg(["nunique", "size"])
     return [
@@ -128,7 +127,7 @@ def test_cut_short(judge):
 
 
 def complete_words(evidence, language, dimensions, models):
-    """Evaluated words with a rating from every model on every dimension."""
+    """Count the evaluated words with a rating from every model on every dimension."""
     table = evidence.outputs(language)
     names = DIMENSION_SETS[dimensions]
     chosen = [(m, d) for m, d in table.columns if d in names and (m != "Base" or models == "all")]
@@ -168,7 +167,7 @@ def test_unlike_prompts(judge):
 
 
 def odd_lengths(evidence):
-    """Prompts whose length is not that of the template and of the word that the task is said to ask."""
+    """Count prompts whose length is not that of the template and of the word said to be asked."""
     found = [mapping_witnesses(answers(evidence), language) for language in LANGUAGES]
     odd = sum(len(witness.exceptions) for witness in found)
     asked = sum(witness.files * witness.tasks for witness in found)

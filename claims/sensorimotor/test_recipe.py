@@ -33,8 +33,9 @@ def rsa_by(evidence, standardised):
 def scipy_rsa_by(evidence, standardised):
     table = evidence.ratings("en").complete()
     blocks = (table.human, table.models["En_FT"])
-    human, model = (pdist(zscore(x) if standardised else x, "cosine") for x in blocks)
-    return float(spearmanr(np.round(human, 12), np.round(model, 12)).statistic)
+    scaled = [np.asarray(zscore(x)) if standardised else x for x in blocks]
+    human, model = (np.round(pdist(x, "cosine"), 12) for x in scaled)
+    return float(np.asarray(spearmanr(human, model))[0])
 
 
 def test_rsa_recipe(judge):
@@ -43,7 +44,7 @@ def test_rsa_recipe(judge):
 
 
 def steiger_statistics(evidence):
-    """The authors' test statistics that are Steiger's (1980) Z, correlations pooled."""
+    """Count the authors' test statistics that are Steiger's (1980) Z, correlations pooled."""
     same, n = 0, 0
     for language in ("en", "nl"):
         released = evidence.tests(language)
@@ -66,7 +67,9 @@ def vector_length(evidence, language, subset):
     for dimensions in candidates:
         table = evidence.ratings(language).select(dimensions)
         at = [table.concepts.index(word) for word in released.index]
-        mine = [1 / (1 + np.linalg.norm(x - table.human, axis=1))[at] for x in table.models.values()]
+        mine = [
+            1 / (1 + np.linalg.norm(x - table.human, axis=1))[at] for x in table.models.values()
+        ]
         gap = np.abs(np.column_stack(mine) - released[list(table.models)].to_numpy())
         if np.nanmax(gap) < SAME:
             found = len(table.dimensions)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from claims.sensorimotor.word_level import words
@@ -43,7 +45,7 @@ def test_flatness_percentile(judge):
 def lead(evidence, first, others, target="Human"):
     """How much closer to a profile one model is than each of the others, on the example."""
     profile = evidence.ratings("en").profile(WORD)
-    near = {m: 1 / (1 + np.linalg.norm(profile[m] - profile[target])) for m in (first, *others)}
+    near = {m: 1 / (1 + math.dist(profile[m], profile[target])) for m in (first, *others)}
     method = f"difference of 1/(1+d) to {target}"
     return [
         Estimate.exact(near[first] - near[other], 1, method, f"{first} over {other}")

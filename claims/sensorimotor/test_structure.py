@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -37,8 +38,9 @@ def scipy_rsa(evidence, language, model, dimensions) -> float:
     table = evidence.ratings(language).select(dimension_names(language, dimensions))
     every = np.hstack([table.human, *table.models.values()])
     kept = ~np.isnan(every).any(axis=1)
-    both = [pdist(zscore(x[kept]), "cosine") for x in (table.human, table.models[model])]
-    return float(spearmanr(*both).statistic)
+    human, other = (np.asarray(zscore(x[kept])) for x in (table.human, table.models[model]))
+    found: Any = spearmanr(pdist(human, "cosine"), pdist(other, "cosine"))
+    return float(found.statistic)
 
 
 def test_rsa_figure(judge):
@@ -98,35 +100,38 @@ def test_concepts(judge):
 
 
 @cache
-def tree_fit(evidence, language) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+def tree_fit(evidence, language, tree) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Return how well a Ward tree fits each RDM, over random and over disjoint draws of 40 words.
 
-    The fit is the cophenetic correlation: 1 where distances are those of nested blocks.
+    The fit is the cophenetic correlation: 1 where distances are those of nested blocks. The tree is
+    each RDM's "own", or the "human" one, in whose order Fig. 1c draws every RDM.
     """
     one, rng = structure(evidence, language, "all"), generator("trees", language)
     parts = rng.permutation(one.n)[: one.n // DRAWN * DRAWN].reshape(-1, DRAWN)
     random = [rng.choice(one.n, DRAWN, replace=False) for _ in range(SUBSETS)]
+    human = squareform(one.human)
     by_draw, by_part = {}, {}
     for name, distances in {"Human": one.human, **one.models}.items():
         square = squareform(distances)
-        by_draw[name] = np.array([_cophenetic(square, at) for at in random])
-        by_part[name] = np.array([_cophenetic(square, at) for at in parts])
+        shape = square if tree == "own" else human
+        by_draw[name] = np.array([_cophenetic(shape, square, at) for at in random])
+        by_part[name] = np.array([_cophenetic(shape, square, at) for at in parts])
     return by_draw, by_part
 
 
-def _cophenetic(square: np.ndarray, at: np.ndarray) -> float:
-    some = squareform(square[np.ix_(at, at)], checks=False)
-    return float(cophenet(linkage(some, "ward"), some)[0])
+def _cophenetic(tree: np.ndarray, square: np.ndarray, at: np.ndarray) -> float:
+    shape, some = (squareform(x[np.ix_(at, at)], checks=False) for x in (tree, square))
+    return float(cophenet(linkage(shape, "ward"), some)[0])
 
 
-def more_structured(evidence, language, model, over, reading) -> Estimate:
+def more_structured(evidence, language, model, over, tree, reading) -> Estimate:
     """Measure how much better a tree fits one RDM than another.
 
     Reading "any": over draws of 40 words, with the interval that holds 95 % of the draws. Reading
     "mean": on average over disjoint draws, with the interval of that mean.
     """
-    by_draw, by_part = tree_fit(evidence, language)
-    what = "difference of cophenetic correlations (Ward, 40 words)"
+    by_draw, by_part = tree_fit(evidence, language, tree)
+    what = f"difference of cophenetic correlations (Ward, {tree} tree, 40 words)"
     n, label = structure(evidence, language, "all").n, f"{model} over {over}"
     if reading == "any":
         draws = by_draw[model] - by_draw[over]

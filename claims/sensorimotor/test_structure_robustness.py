@@ -24,8 +24,10 @@ REPLICATES = 10
 
 
 def gain_by_recipe(evidence, recipe, dimensions) -> Estimate:
-    one = structure(evidence, "en", dimensions, recipe)
-    both = [rsa_influence(one.human, one.models[model]) for model in ("QA_FT", "Base")]
+    table = evidence.ratings("en").select(dimensions).complete()
+    human = features_rdm(table.human, recipe)
+    rdms = [features_rdm(table.models[model], recipe) for model in ("QA_FT", "Base")]
+    both = [rsa_influence(human, one) for one in rdms]
     return smooth(difference, both, f"RSA difference ({recipe}), infinitesimal jackknife")
 
 
@@ -118,7 +120,8 @@ def headroom(evidence, dimensions) -> list[Estimate]:
         j = evidence.ratings("en").dimensions.index(dimension)
         ceiling = rho_ceiling(evidence, dimension)
         method = f"noise ceiling ({ceiling:.3f}) less Spearman coefficient, bootstrap over words"
-        value, draws = ceiling - found.rho["En_FT"][j], ceiling - found.draws["En_FT"][:, j]
+        value = ceiling - float(found.rho["En_FT"][j])
+        draws = ceiling - found.draws["En_FT"][:, j]
         family.append(from_draws(value, draws, found.n, method, label=dimension))
     return family
 

@@ -28,7 +28,7 @@ def mean_similarity(evidence, model, language, dimensions):
 
 
 def pandas_mean_similarity(evidence, model, language, dimensions):
-    return float(similarity_table(evidence, language, dimensions).dropna()[model].mean())
+    return similarity_table(evidence, language, dimensions).dropna().mean().to_dict()[model]
 
 
 def test_mean_similarity(judge):

@@ -16,6 +16,7 @@ from core.metrics.words import paired_t, word_distance, word_similarity
 from core.verdict.estimate import Estimate
 
 FOLDS = 10
+DECIMALS = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +78,7 @@ def similarity_table(evidence, language: str, dimensions: str) -> pd.DataFrame:
         model: ((pd.DataFrame(answers, index=human.index) - human) ** 2).sum(axis=1, skipna=False)
         for model, answers in ratings.models.items()
     }
-    return 1 / (1 + pd.DataFrame(squares) ** 0.5)
+    return 1 / (1 + (pd.DataFrame(squares) ** 0.5).round(DECIMALS))
 
 
 def constant_profile(evidence, language: str, dimensions: str) -> np.ndarray:
@@ -131,7 +132,11 @@ def difference_estimate(
 
 
 def _measured(ratings: Ratings) -> Words:
-    distance = {m: word_distance(x, ratings.human) for m, x in ratings.models.items()}
+    # Summed in another order, equal distances differ in the last bit and would not tie in rank.
+    distance = {
+        model: np.round(word_distance(x, ratings.human), DECIMALS)
+        for model, x in ratings.models.items()
+    }
     return Words(ratings, distance, {m: word_similarity(d) for m, d in distance.items()})
 
 

@@ -33,12 +33,35 @@ WORLDS = {
     "rescaled": "fine-tuned models are Base answers squeezed onto the human scale, dimension-wise",
     "boosted": "fine-tuning shrinks every word's error by one factor: a global boost",
     "shuffled": "as told, with the human rows permuted: nobody is aligned with anybody",
+    "pronounced": "as told with wider margins; the more people's ratings vary, the larger the gain",
+    "featureless": "people's ratings have no clusters and vary alike on every dimension",
     "reversed": "as told, with the models' roles swapped",
     "orderly": "as told; the bookkeeping is as the paper states it",
     "careless": "as shuffled; the bookkeeping violates what the paper states",
 }
 #: Mean error length (Euclidean, all dimensions of the language) of the fine-tuned models.
 LENGTH = {("en", "En_FT"): 1.5, ("en", "Nl_FT"): 2.3, ("nl", "Nl_FT"): 0.9, ("nl", "En_FT"): 1.3}
+#: The same in the world where margins are wide.
+WIDE_LENGTH = {
+    ("en", "En_FT"): 0.6,
+    ("en", "Nl_FT"): 2.3,
+    ("nl", "Nl_FT"): 0.4,
+    ("nl", "En_FT"): 1.3,
+}
+#: There, the dimensions by how much people's ratings vary, least first.
+BY_SPREAD = (
+    "Olfactory",
+    "Gustatory",
+    "Head",
+    "Torso",
+    "Foot",
+    "Interoceptive",
+    "Haptic",
+    "Mouth",
+    "Auditory",
+    "Hand",
+    "Visual",
+)
 #: Dimensions on which question-answering moved the model at all.
 QA_MOVES = ("Gustatory", "Haptic", "Visual", "Hand", "Head", "Torso")
 
@@ -83,7 +106,7 @@ class World:
     def training(self) -> pd.DataFrame:
         """Return human ratings of training words, in both languages."""
         rng = _generator("training")
-        human = {lang: _people(rng, N_TRAINING, lang) for lang in ("en", "nl")}
+        human = {lang: _people(self.name, rng, N_TRAINING, lang) for lang in ("en", "nl")}
         words = [f"train{i}" for i in range(N_TRAINING)]
         table = pd.DataFrame({"Word": words, "Woord": [f"oefen{i}" for i in range(N_TRAINING)]})
         for j, dimension in enumerate(ALL):
@@ -112,16 +135,19 @@ def _make_ratings(name: str, language: str) -> Ratings:
     base_world = {"orderly": "told", "careless": "shuffled"}.get(name, name)
     rng = _generator("ratings", language)
     dimensions = ALL if language == "en" else tuple(DUTCH.values())
-    human = _people(rng, N_WORDS, language)
+    human = _people(base_world, rng, N_WORDS, language)
     # The same word in both languages stands in the same row, so that people agree across them.
     if language == "nl":
-        english = _people(_generator("ratings", "en"), N_WORDS, "en")[:, : len(SENSORY)]
+        english = _people(base_world, _generator("ratings", "en"), N_WORDS, "en")
+        english = english[:, : len(SENSORY)]
         human = _grid(0.8 * english + 0.2 * human + rng.normal(0, 0.15, human.shape), 1 / RATERS)
     human[0] = _shouter(dimensions)
     models = _models(base_world, language, human, dimensions, rng)
     # A few unanswered questions, as in the real tables: complete rows are fewer than rows.
     models["Base"] = models["Base"].copy()
     models["Base"][[3, 7], [1, 5]] = np.nan
+    if name == "careless":
+        models["Base"][10:20, 0] = np.nan
     order = rng.permutation(N_WORDS) if base_world == "shuffled" else np.arange(N_WORDS)
     words = ("SHOUTER", *(f"WORD{i}" for i in range(1, N_WORDS)))
     woorden = ("schreeuwer", *(f"woord{i}" for i in range(1, N_WORDS)))
@@ -137,7 +163,7 @@ def _make_ratings(name: str, language: str) -> Ratings:
     )
 
 
-def _people(rng: np.random.Generator, n: int, language: str) -> np.ndarray:
+def _people(world: str, rng: np.random.Generator, n: int, language: str) -> np.ndarray:
     """Return (n, d) human means: clustered concepts, right-skewed, on the raters' grid."""
     d = len(ALL) if language == "en" else len(DUTCH)
     centres = rng.normal(0, 1.3, (7, d))
@@ -145,9 +171,19 @@ def _people(rng: np.random.Generator, n: int, language: str) -> np.ndarray:
     shift = np.full(d, -0.6)
     scale = np.full(d, 5.0)
     names = (ALL if language == "en" else tuple(DUTCH.values()))[:d]
+    if world == "featureless":
+        return _grid(scale * expit(1.7 * rng.normal(0, 1, (n, d)) + shift), 1 / RATERS)
+    if world == "pronounced":
+        latent *= 1.6 / latent.std(axis=0)
+        scale = 2.5 + 2.5 * _spread_place(names)
     for rare in ("Gustatory", "Olfactory"):
         shift[names.index(rare)], scale[names.index(rare)] = -2.2, 3.0
     return _grid(scale * expit(1.1 * latent + shift), 1 / RATERS)
+
+
+def _spread_place(dimensions: tuple[str, ...]) -> np.ndarray:
+    """Return each dimension's place by spread, from 0 (least) to 1 (most)."""
+    return np.array([BY_SPREAD.index(name) for name in dimensions]) / (len(BY_SPREAD) - 1)
 
 
 def _shouter(dimensions: tuple[str, ...]) -> np.ndarray:
@@ -162,9 +198,14 @@ def _models(
     dimensions: tuple[str, ...],
     rng: np.random.Generator,
 ) -> dict[str, np.ndarray]:
-    latent = _base(human, dimensions, rng)
+    latent = _base(world, human, dimensions, rng)
     base = _grid(latent, 1.0)
     names = ["En_FT", "Nl_FT", *(["QA_FT"] if language == "en" else [])]
+    if world == "featureless":
+        # Answers by type of word, though people's ratings know no types.
+        base = _grid(rng.uniform(0, 5, (4, len(dimensions)))[rng.integers(0, 4, len(human))], 1.0)
+        base = np.clip(base + (rng.random(base.shape) < 0.05), 0, 5)
+        return {"Base": base} | {m: base.copy() for m in names}
     if world == "identical":
         return {m: _grid(latent + rng.normal(0, 0.35, latent.shape), 1.0) for m in ("Base", *names)}
     if world == "rescaled":
@@ -190,10 +231,14 @@ def _models(
     return models
 
 
-def _base(human: np.ndarray, dimensions: tuple[str, ...], rng: np.random.Generator) -> np.ndarray:
+def _base(
+    world: str, human: np.ndarray, dimensions: tuple[str, ...], rng: np.random.Generator
+) -> np.ndarray:
     """Return the untuned model before rounding: high, flat answers, weakly related to people's."""
     slopes = {"Visual": -0.15, "Hand": 0.15, "Haptic": 0.3, "Interoceptive": 0.55}
     slope = np.array([slopes.get(dimension, 0.38) for dimension in dimensions])
+    if world == "pronounced":
+        slope = 0.5 - 0.85 * _spread_place(dimensions)
     z = (human - human.mean(0)) / human.std(0)
     noise = rng.normal(0, 1, human.shape)
     answers = 2.7 + 1.2 * (slope * z + np.sqrt(1 - slope**2) * noise)
@@ -216,10 +261,10 @@ def _tuned(
     scores = {"En_FT": own, "Nl_FT": other}
     if world == "corrective":
         scores = {"En_FT": 0.3 * own - 0.95 * base_score, "Nl_FT": 0.4 * own - 0.92 * base_score}
-    tuned = {}
+    tuned, lengths = {}, WIDE_LENGTH if world == "pronounced" else LENGTH
     for model, score in scores.items():
-        length = LENGTH[language, model] * np.exp(0.35 * score)
-        length[0] = 0.5 * LENGTH[language, model]
+        length = lengths[language, model] * np.exp(0.35 * score)
+        length[0] = 0.5 * lengths[language, model]
         # A model tuned on sensory ratings errs more on the motor dimensions it never saw.
         weight = np.array([2.0 if model == "Nl_FT" and d in MOTOR else 1.0 for d in dimensions])
         step = rng.normal(0, 1, human.shape) * weight

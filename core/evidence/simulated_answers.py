@@ -53,7 +53,7 @@ def make_completions(
 ) -> pd.DataFrame:
     """Return one row per word, dimension and model: the raw answer behind each output."""
     parts = [_answers(language, table) for language, table in outputs.items()]
-    full = pd.concat(parts, ignore_index=True)[list(COLUMNS)]
+    full = pd.concat(parts, ignore_index=True).loc[:, list(COLUMNS)]
     return full if spoiled is None else _spoil(full, spoiled)
 
 
@@ -115,11 +115,9 @@ def _spoil(full: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     full.loc[silent, ["content", "status"]] = ["I cannot say.", "non_numeric"]
     loud = full["rating"] > 5
     full.loc[loud, ["status", "rating"]] = ["out_of_range", np.nan]
-    # One answer of each file is lost, another comes twice, and all stand one place further on.
+    # One answer of each file is lost, and another comes twice.
     first, twice = full["task"] == 1, full["task"] == 2
-    full = pd.concat([full[~first], full[twice]], ignore_index=True)
-    full["rating"] = full.groupby("file")["rating"].shift(1)
-    return full
+    return pd.concat([full.loc[~first], full.loc[twice]], ignore_index=True)
 
 
 def make_tests(ratings: Ratings, spoiled: np.random.Generator | None) -> pd.DataFrame:

@@ -209,7 +209,7 @@ class Books:
         if self.orderly:
             # Blocks of twenty are five rounds of the four letters: twelve to train, eight to test.
             tested = (np.arange(len(table)) % 20) >= 12
-            return {"train": table[~tested], "test": table[tested]}
+            return {"train": table.loc[~tested], "test": table.loc[tested]}
         skewed = table.assign(correct=np.where(table["index"] < 5000, "A", table["correct"]))
         return {"train": skewed.iloc[:500], "test": skewed.iloc[400:]}
 

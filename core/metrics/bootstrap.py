@@ -1,8 +1,10 @@
 """Percentile bootstrap over concepts, for any statistic and, exactly but fast, for RSA."""
 
 import math
+import os
 import warnings
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
@@ -173,7 +175,10 @@ def bootstrap_rsa(
             raise ValueError(f"{name} has a negative distance")
     compare = _Comparison(human, rdms, n, self_pairs == "keep")
     rho = compare(np.ones(n, dtype=np.intp))
-    rows = [compare(np.bincount(_draw(n, rng), minlength=n)) for _ in range(n_resamples)]
+    counts = [np.bincount(_draw(n, rng), minlength=n) for _ in range(n_resamples)]
+    # The compiled walks release the interpreter's lock, so that threads use every core.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        rows = list(pool.map(compare, counts))
     draws = {name: np.array([row[name] for row in rows]) for name in rdms}
     undefined = sum(int(np.isnan(d).sum()) for d in draws.values())
     if undefined:
@@ -215,12 +220,12 @@ class _Comparison:
         for name, distances in rdms.items():
             model = _Order(np.r_[distances, diagonal], first, second)
             self.models[name] = model, groups[model.order]
-        self.centred = np.empty(groups.max() + 1, dtype=np.int32)
+        self.groups = int(groups.max()) + 1
 
     def __call__(self, counts: npt.NDArray[np.intp]) -> dict[str, float]:
         """Each model's rho with concept i present `counts[i]` times; NaN where undefined."""
         weights, total = _weights(counts, self.keep)
-        human, centred = self.human, self.centred
+        human, centred = self.human, np.empty(self.groups, dtype=np.int32)
         variance = centred_ranks(weights, human.first, human.second, human.last, total, centred)
         rho = {}
         for name, (model, groups) in self.models.items():

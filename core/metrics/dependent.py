@@ -92,7 +92,7 @@ def williams_t(r12: float, r13: float, r23: float, n: int) -> DependentTest:
     References
     ----------
     Williams, E. J. (1959). The comparison of regression variables. Journal of the Royal
-    Statistical Society B, 21, 396-399; Steiger (1980), equation 7.
+    Statistical Society B, 21, 396-399.
     """
     _check(r12, r13, r23, n)
     if r12 == r13:
@@ -136,7 +136,7 @@ def zou_interval(
     References
     ----------
     Zou, G. Y. (2007). Toward using confidence intervals to compare correlations. Psychological
-    Methods, 12, 399-413, equations 13 and 14.
+    Methods, 12, 399-413.
     """
     _check(r12, r13, r23, n)
     limits = spearman_interval if spearman else pearson_interval
@@ -152,7 +152,7 @@ def zou_interval(
 
 
 def _covariance(r12: float, r13: float, r23: float) -> float:
-    """Large-sample correlation between the Fisher z's of r12 and r13 (Steiger, equation 3)."""
+    """Large-sample correlation between the Fisher z's of r12 and r13 (Dunn and Clark, 1969)."""
     free = 1 - r12**2 - r13**2
     top = r23 * free - r12 * r13 * (free - r23**2) / 2
     return top / ((1 - r12**2) * (1 - r13**2))

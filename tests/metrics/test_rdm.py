@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial.distance import pdist, squareform
 
+from core.metrics.correlation import pearson
 from core.metrics.rdm import rdm, rsa, standardise
 from tests import oracles, strategies
 from tests.oracles import stats
@@ -183,6 +184,15 @@ def test_rsa_is_spearman_of_the_pairs(a, b):
     assert_allclose(rsa(a, a), 1, atol=1e-14)
     # Pearson's correlation of the distances themselves would move.
     assert_allclose(rsa(a**3, b), rsa(a, b), atol=1e-14)
+
+
+def test_rsa_published():
+    # scikit-bio's documentation of skbio.stats.distance.mantel: .7559289460184544 by Pearson,
+    # .5 by Spearman, for two matrices of three objects.
+    x = squareform(np.array([[0, 1, 2], [1, 0, 3], [2, 3, 0]]))
+    y = squareform(np.array([[0, 2, 7], [2, 0, 6], [7, 6, 0]]))
+    assert_allclose(pearson(x, y), 0.7559289460184544, atol=1e-15)
+    assert_allclose(rsa(x, y), 0.5, atol=1e-15)
 
 
 def test_rsa_by_counting_ranks():
