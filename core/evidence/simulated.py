@@ -1,30 +1,23 @@
-"""Made worlds of ratings where the truth is known: the controls, never evidence about a paper.
-
-People's profiles come from clusters of concepts, right-skewed and on a grid as ratings are. A model
-is made from the *error* it makes on each word: how long the error is (which sets the word's
-similarity, 1/(1 + length)) and how it is spread over the dimensions. So the worlds decide directly
-what the claims are about: who is closer to people, on which words, and on which dimensions.
-"""
+"""The simulated bodies of evidence, by name: worlds where the truth is known."""
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from scipy.special import expit
-from scipy.stats import norm, rankdata
 
 from core.evidence.errors import EvidenceError
 from core.evidence.simulated_books import Books, books
-from core.evidence.tables import ALL, DUTCH, MOTOR, SENSORY, Ratings
+from core.evidence.simulated_ratings import generator, make_ratings, people
+from core.evidence.tables import ALL, DUTCH, Ratings
 
-N_WORDS = 400
+#: Enough words that a correlation of zero can be shown to be within .1 of it.
+N_WORDS = 600
+#: The bookkeeping worlds evaluate as many words as the paper does.
+N_EVALUATED = 1572
 N_TRAINING = 600
-RATERS = 18
 #: What each world is; a claim names two of them in its registry, where it holds and where it fails.
 WORLDS = {
     "told": "as the paper tells it: fine-tuned models moved toward people, word by word anew",
@@ -39,31 +32,10 @@ WORLDS = {
     "orderly": "as told; the bookkeeping is as the paper states it",
     "careless": "as shuffled; the bookkeeping violates what the paper states",
 }
-#: Mean error length (Euclidean, all dimensions of the language) of the fine-tuned models.
-LENGTH = {("en", "En_FT"): 1.5, ("en", "Nl_FT"): 2.3, ("nl", "Nl_FT"): 0.9, ("nl", "En_FT"): 1.3}
-#: The same in the world where margins are wide.
-WIDE_LENGTH = {
-    ("en", "En_FT"): 0.6,
-    ("en", "Nl_FT"): 2.3,
-    ("nl", "Nl_FT"): 0.4,
-    ("nl", "En_FT"): 1.3,
-}
-#: There, the dimensions by how much people's ratings vary, least first.
-BY_SPREAD = (
-    "Olfactory",
-    "Gustatory",
-    "Head",
-    "Torso",
-    "Foot",
-    "Interoceptive",
-    "Haptic",
-    "Mouth",
-    "Auditory",
-    "Hand",
-    "Visual",
-)
-#: Dimensions on which question-answering moved the model at all.
-QA_MOVES = ("Gustatory", "Haptic", "Visual", "Hand", "Head", "Torso")
+#: Questions that Base left unanswered, as (word, dimension) places: complete rows are fewer than
+#: rows, as in the real tables.
+UNANSWERED = ((3, 1), (7, 5))
+CARELESS = (*UNANSWERED, *((word, 0) for word in range(10, 20)))
 
 
 class World:
@@ -100,13 +72,20 @@ class World:
     def ratings(self, language: str) -> Ratings:
         """Return the rating table of a language, "en" or "nl"."""
         if language not in self._ratings:
-            self._ratings[language] = _make_ratings(self.name, language)
+            self._ratings[language] = self._make(language)
         return self._ratings[language]
+
+    def _make(self, language: str) -> Ratings:
+        if self.name == "orderly":
+            return make_ratings("told", language, N_EVALUATED)
+        if self.name == "careless":
+            return make_ratings("shuffled", language, N_EVALUATED, unanswered=CARELESS)
+        return make_ratings(self.name, language, N_WORDS, unanswered=UNANSWERED)
 
     def training(self) -> pd.DataFrame:
         """Return human ratings of training words, in both languages."""
-        rng = _generator("training")
-        human = {lang: _people(self.name, rng, N_TRAINING, lang) for lang in ("en", "nl")}
+        rng = generator("training")
+        human = {lang: people(self.name, rng, N_TRAINING, lang) for lang in ("en", "nl")}
         words = [f"train{i}" for i in range(N_TRAINING)]
         table = pd.DataFrame({"Word": words, "Woord": [f"oefen{i}" for i in range(N_TRAINING)]})
         for j, dimension in enumerate(ALL):
@@ -125,172 +104,3 @@ class World:
         if part.startswith("_"):
             raise AttributeError(part)
         return getattr(self._books, part)
-
-
-def _generator(*key: str) -> np.random.Generator:
-    return np.random.default_rng([20260303, *(zlib.crc32(word.encode()) for word in key)])
-
-
-def _make_ratings(name: str, language: str) -> Ratings:
-    base_world = {"orderly": "told", "careless": "shuffled"}.get(name, name)
-    rng = _generator("ratings", language)
-    dimensions = ALL if language == "en" else tuple(DUTCH.values())
-    human = _people(base_world, rng, N_WORDS, language)
-    # The same word in both languages stands in the same row, so that people agree across them.
-    if language == "nl":
-        english = _people(base_world, _generator("ratings", "en"), N_WORDS, "en")
-        english = english[:, : len(SENSORY)]
-        human = _grid(0.8 * english + 0.2 * human + rng.normal(0, 0.15, human.shape), 1 / RATERS)
-    human[0] = _shouter(dimensions)
-    models = _models(base_world, language, human, dimensions, rng)
-    # A few unanswered questions, as in the real tables: complete rows are fewer than rows.
-    models["Base"] = models["Base"].copy()
-    models["Base"][[3, 7], [1, 5]] = np.nan
-    if name == "careless":
-        models["Base"][10:20, 0] = np.nan
-    order = rng.permutation(N_WORDS) if base_world == "shuffled" else np.arange(N_WORDS)
-    words = ("SHOUTER", *(f"WORD{i}" for i in range(1, N_WORDS)))
-    woorden = ("schreeuwer", *(f"woord{i}" for i in range(1, N_WORDS)))
-    return Ratings(
-        language=language,
-        concepts=words if language == "en" else woorden,
-        translations=woorden if language == "en" else words,
-        dimensions=dimensions,
-        human=human[order],
-        models=models,
-        human_sd=0.3 + 0.55 * np.sqrt(human * (5 - human))[order] if language == "en" else None,
-        human_n=np.full(human.shape, float(RATERS)) if language == "en" else None,
-    )
-
-
-def _people(world: str, rng: np.random.Generator, n: int, language: str) -> np.ndarray:
-    """Return (n, d) human means: clustered concepts, right-skewed, on the raters' grid."""
-    d = len(ALL) if language == "en" else len(DUTCH)
-    centres = rng.normal(0, 1.3, (7, d))
-    latent = centres[rng.integers(0, 7, n)] + rng.normal(0, 0.9, (n, d))
-    shift = np.full(d, -0.6)
-    scale = np.full(d, 5.0)
-    names = (ALL if language == "en" else tuple(DUTCH.values()))[:d]
-    if world == "featureless":
-        return _grid(scale * expit(1.7 * rng.normal(0, 1, (n, d)) + shift), 1 / RATERS)
-    if world == "pronounced":
-        latent *= 1.6 / latent.std(axis=0)
-        scale = 2.5 + 2.5 * _spread_place(names)
-    for rare in ("Gustatory", "Olfactory"):
-        shift[names.index(rare)], scale[names.index(rare)] = -2.2, 3.0
-    return _grid(scale * expit(1.1 * latent + shift), 1 / RATERS)
-
-
-def _spread_place(dimensions: tuple[str, ...]) -> np.ndarray:
-    """Return each dimension's place by spread, from 0 (least) to 1 (most)."""
-    return np.array([BY_SPREAD.index(name) for name in dimensions]) / (len(BY_SPREAD) - 1)
-
-
-def _shouter(dimensions: tuple[str, ...]) -> np.ndarray:
-    peaks = {"Auditory": 4.5, "Mouth": 4.4, "Head": 2.0, "Visual": 2.6}
-    return np.array([peaks.get(dimension, 0.3) for dimension in dimensions])
-
-
-def _models(
-    world: str,
-    language: str,
-    human: np.ndarray,
-    dimensions: tuple[str, ...],
-    rng: np.random.Generator,
-) -> dict[str, np.ndarray]:
-    latent = _base(world, human, dimensions, rng)
-    base = _grid(latent, 1.0)
-    names = ["En_FT", "Nl_FT", *(["QA_FT"] if language == "en" else [])]
-    if world == "featureless":
-        # Answers by type of word, though people's ratings know no types.
-        base = _grid(rng.uniform(0, 5, (4, len(dimensions)))[rng.integers(0, 4, len(human))], 1.0)
-        base = np.clip(base + (rng.random(base.shape) < 0.05), 0, 5)
-        return {"Base": base} | {m: base.copy() for m in names}
-    if world == "identical":
-        return {m: _grid(latent + rng.normal(0, 0.35, latent.shape), 1.0) for m in ("Base", *names)}
-    if world == "rescaled":
-        squeezed = (base - base.mean(0)) / base.std(0) * human.std(0) * 0.5 + human.mean(0)
-        # Never off the scale, so that the squeeze stays strictly increasing.
-        low, high = squeezed.min(0), squeezed.max(0)
-        squeezed = np.clip(low, 0, 5) + (squeezed - low) * np.minimum(1, 4.5 / (high - low))
-        squeezed = np.clip(squeezed, 0, 5)
-        return {"Base": base} | {m: squeezed.copy() for m in names}
-    if world == "boosted":
-        factors = {"En_FT": 0.35, "Nl_FT": 0.5, "QA_FT": 0.9}
-        return {"Base": base} | {m: human + factors[m] * (base - human) for m in names}
-    models = {"Base": base} | _tuned(world, language, human, base, dimensions, rng)
-    if "QA_FT" in names:
-        models["QA_FT"] = _question_answering(human, latent, dimensions, rng)
-    if world == "reversed":
-        swap = (
-            {"Base": "En_FT", "En_FT": "Base", "Nl_FT": "QA_FT", "QA_FT": "Nl_FT"}
-            if language == "en"
-            else {"Base": "Nl_FT", "En_FT": "En_FT", "Nl_FT": "Base"}
-        )
-        models = {m: models[swap[m]] for m in models}
-    return models
-
-
-def _base(
-    world: str, human: np.ndarray, dimensions: tuple[str, ...], rng: np.random.Generator
-) -> np.ndarray:
-    """Return the untuned model before rounding: high, flat answers, weakly related to people's."""
-    slopes = {"Visual": -0.15, "Hand": 0.15, "Haptic": 0.3, "Interoceptive": 0.55}
-    slope = np.array([slopes.get(dimension, 0.38) for dimension in dimensions])
-    if world == "pronounced":
-        slope = 0.5 - 0.85 * _spread_place(dimensions)
-    z = (human - human.mean(0)) / human.std(0)
-    noise = rng.normal(0, 1, human.shape)
-    answers = 2.7 + 1.2 * (slope * z + np.sqrt(1 - slope**2) * noise)
-    answers[0] = 2.5
-    return answers
-
-
-def _tuned(
-    world: str,
-    language: str,
-    human: np.ndarray,
-    base: np.ndarray,
-    dimensions: tuple[str, ...],
-    rng: np.random.Generator,
-) -> dict[str, np.ndarray]:
-    """Return the two rating-tuned models, their errors' lengths ranked as the world says."""
-    base_score = _normal_scores(np.linalg.norm(human - base, axis=1))
-    own = _unrelated(rng.normal(0, 1, len(human)), base_score)
-    other = _unrelated(0.5 * own + np.sqrt(0.75) * rng.normal(0, 1, len(human)), base_score)
-    scores = {"En_FT": own, "Nl_FT": other}
-    if world == "corrective":
-        scores = {"En_FT": 0.3 * own - 0.95 * base_score, "Nl_FT": 0.4 * own - 0.92 * base_score}
-    tuned, lengths = {}, WIDE_LENGTH if world == "pronounced" else LENGTH
-    for model, score in scores.items():
-        length = lengths[language, model] * np.exp(0.35 * score)
-        length[0] = 0.5 * lengths[language, model]
-        # A model tuned on sensory ratings errs more on the motor dimensions it never saw.
-        weight = np.array([2.0 if model == "Nl_FT" and d in MOTOR else 1.0 for d in dimensions])
-        step = rng.normal(0, 1, human.shape) * weight
-        step *= (length / np.linalg.norm(step, axis=1))[:, None]
-        # Turning a step that would leave the scale keeps the error's length.
-        outside = (human + step < 0) | (human + step > 5)
-        tuned[model] = _grid(human + np.where(outside, -step, step), 0.05)
-    return tuned
-
-
-def _question_answering(
-    human: np.ndarray, latent: np.ndarray, dimensions: tuple[str, ...], rng: np.random.Generator
-) -> np.ndarray:
-    pull = np.array([0.25 if dimension in QA_MOVES else -0.03 for dimension in dimensions])
-    return _grid(latent + pull * (human - latent) + rng.normal(0, 0.25, latent.shape), 1.0)
-
-
-def _normal_scores(values: np.ndarray) -> np.ndarray:
-    return norm.ppf(rankdata(values) / (len(values) + 1))
-
-
-def _unrelated(values: np.ndarray, to: np.ndarray) -> np.ndarray:
-    """Return standardised values with their correlation with `to` taken out."""
-    rest = values - to * (values @ to) / (to @ to)
-    return (rest - rest.mean()) / rest.std()
-
-
-def _grid(values: np.ndarray, step: float) -> np.ndarray:
-    return np.clip(np.round(values / step) * step, 0.0, 5.0)
