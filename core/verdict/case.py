@@ -59,9 +59,17 @@ def named_cases(claims: Iterable[Claim]) -> dict[str, Case]:
     for claim in claims:
         for case in _cases(claim):
             first = f"{case.expects}:{case.world_name}" if case.expects else case.tier
-            name = "-".join([first, *map(str, claim.variant.values() or [claim.id])])
+            name = "-".join([first, *(_words(v) for v in claim.variant.values() or [claim.id])])
             named[f"{name}-{claim.id}" if name in named else name] = case
     return named
+
+
+def _words(value: Any) -> str:
+    """Return a variant's value in words; the members of a list are joined by plus signs."""
+    if isinstance(value, list):
+        parts = ["-".join(map(str, v)) if isinstance(v, list) else str(v) for v in value]
+        return "+".join(parts)
+    return str(value)
 
 
 def _cases(claim: Claim) -> list[Case]:
