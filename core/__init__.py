@@ -1,0 +1,1 @@
+"""The suite's own code: metrics, verdicts, evidence and reports."""

@@ -143,3 +143,13 @@ def more_structured(evidence, language, model, over, tree, reading) -> Estimate:
 def test_block_structure(judge):
     """One RDM is more block-like than another."""
     judge(more_structured)
+
+
+def dataset(evidence, language) -> Estimate:
+    n = len(evidence.ratings(language).concepts)
+    return Estimate.exact(n, n, "concepts in the table, rated by every model or not")
+
+
+def test_dataset(judge):
+    """The full dataset has as many concepts as are said, complete or not."""
+    judge(dataset)
