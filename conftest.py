@@ -171,8 +171,14 @@ def _record(report: pytest.TestReport) -> dict[str, Any] | None:
 
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, Any] | None:
-    """Show a judged claim under its own word instead of "passed"."""
-    if report.when != "call" or not report.passed or (record := _record(report)) is None:
+    """Show a judged claim under its own word instead of "passed", and one out of reach likewise.
+
+    As an ordinary skip it would be listed with its reason, hundreds of times the same.
+    """
+    record = _record(report)
+    if record is not None and report.when == "setup" and report.skipped:
+        return record["reason"], "-", record["reason"].upper()
+    if record is None or report.when != "call" or not report.passed:
         return None
     word = "control" if record["expects"] else record["verdict"]
     return word, word[0].upper(), (word.upper(), {COLOURS[word]: True})

@@ -76,8 +76,11 @@ def summary(records: Sequence[Row]) -> Iterator[str]:
     if controls:
         good = sum(not r["complaint"] for r in controls)
         yield f"controls: {good} of {len(controls)} behaved as known"
-    for reason in sorted(NOT_REACHED):
-        missed = [r for r in records if r["reason"] == reason]
-        for tier in sorted({r["tier"] for r in missed}):
-            count = sum(r["tier"] == tier for r in missed)
-            yield f"{tier}: {count} claims not judged ({reason})"
+    yield from _not_reached(records)
+
+
+def _not_reached(records: Sequence[Row]) -> Iterator[str]:
+    missed = [r for r in records if r["reason"] in NOT_REACHED]
+    for tier, reason in sorted({(r["tier"], r["reason"]) for r in missed}):
+        which = [r for r in missed if (r["tier"], r["reason"]) == (tier, reason)]
+        yield f"{tier}: {len(which)} claims not judged ({reason}): {which[0]['settles']}"

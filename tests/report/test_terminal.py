@@ -22,6 +22,7 @@ def record(**changes):
         "n": 1570,
         "expects": "",
         "reason": "",
+        "settles": "",
         "complaint": "",
     }
     return row | changes
@@ -78,7 +79,7 @@ def test_the_tally_keeps_our_own_checks_and_controls_apart():
         record(verdict="refuted", ours=True),
         record(tier="control", expects="holds"),
         record(tier="control", expects="fails", complaint="negative control: ..."),
-        record(verdict="untested", reason="unreachable", estimate=None),
+        record(verdict="untested", reason="unreachable", settles="set X", estimate=None),
         record(verdict="untested", reason="not-run", estimate=None),
     ]
     assert tally(rows) == {
@@ -87,4 +88,4 @@ def test_the_tally_keeps_our_own_checks_and_controls_apart():
     }
     lines = list(summary(rows))
     assert "controls: 1 of 2 behaved as known" in lines
-    assert "released: 1 claims not judged (unreachable)" in lines
+    assert "released: 1 claims not judged (unreachable): set X" in lines
