@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from math import isclose
+
+from scipy.special import ndtri
 
 from core.verdict.estimate import Estimate, Measured, as_family
 
@@ -159,8 +162,10 @@ def judge(measured: Measured, criterion: Criterion) -> Verdict:
     Parameters
     ----------
     measured : Estimate or sequence of Estimate
-        A family is a claim about all its members: supported if every member is (intersection-union,
-        so no correction for their number is due), refuted if any member is, else inconclusive.
+        A family is a claim about all its members. It is supported if every member is
+        (intersection-union, so no correction for their number is due), and refuted if some member
+        is; since any of m members can stray outside by chance, that one must stay outside with its
+        interval widened to the level 1 - alpha / m (Bonferroni). Otherwise it is inconclusive.
     criterion : Criterion
         The condition.
 
@@ -170,8 +175,15 @@ def judge(measured: Measured, criterion: Criterion) -> Verdict:
         ``SUPPORTED`` if the whole interval satisfies the criterion, ``REFUTED`` if all of it lies
         on the other side, ``INCONCLUSIVE`` if it straddles. Printed figures and counts have no
         middle: the recomputed value hits them or does not.
+
+    Raises
+    ------
+    ValueError
+        If the criterion is an equivalence and an interval is neither exact nor of level .90: only
+        the 1 - 2 alpha interval makes the two one-sided tests at alpha = .05.
     """
-    verdicts = {_judge_one(one, criterion) for one in as_family(measured)}
+    family = as_family(measured)
+    verdicts = {_judge_member(one, criterion, len(family)) for one in family}
     if Verdict.REFUTED in verdicts:
         return Verdict.REFUTED
     if Verdict.INCONCLUSIVE in verdicts:
@@ -187,11 +199,34 @@ def deciding(measured: Measured, criterion: Criterion) -> Estimate:
     """
     family = as_family(measured)
     overall = judge(family, criterion)
-    candidates = [one for one in family if _judge_one(one, criterion) is overall]
+    candidates = [one for one in family if _judge_member(one, criterion, len(family)) is overall]
     return min(candidates, key=lambda one: _margin(one, criterion))
 
 
+def _judge_member(one: Estimate, criterion: Criterion, members: int) -> Verdict:
+    verdict = _judge_one(one, criterion)
+    return _judge_one(_widened(one, members), criterion) if verdict is Verdict.REFUTED else verdict
+
+
+def _widened(one: Estimate, members: int) -> Estimate:
+    """Return the estimate with its interval at level 1 - alpha / m.
+
+    Each side is stretched by the ratio of the normal quantiles, whatever made the interval: exact
+    for normal intervals, close for the others.
+    """
+    alpha = 1 - one.confidence
+    if members == 1 or alpha == 0:
+        return one
+    stretch = float(ndtri(alpha / (2 * members)) / ndtri(alpha / 2))
+    low = min(one.low, one.value - stretch * (one.value - one.low))
+    high = max(one.high, one.value + stretch * (one.high - one.value))
+    return replace(one, low=low, high=high)
+
+
 def _judge_one(one: Estimate, criterion: Criterion) -> Verdict:
+    if criterion.kind == "equivalent" and not (one.confidence == 1 or isclose(one.confidence, 0.9)):
+        msg = f"equivalence needs the 90 % interval, not {one.confidence:.0%} ({one.method})"
+        raise ValueError(msg)
     inside, outside = False, False
     match criterion.kind:
         case "near" | "count":

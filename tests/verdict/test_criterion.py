@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -46,7 +47,24 @@ def between(low: float, high: float, value: float | None = None) -> Estimate:
     ],
 )
 def test_verdict_follows_from_the_whole_interval(criterion, low, high, expected):
-    assert judge(between(low, high), Criterion.parse(criterion)) is expected
+    confidence = 0.9 if criterion["kind"] == "equivalent" else 0.95
+    one = replace(between(low, high), confidence=confidence)
+    assert judge(one, Criterion.parse(criterion)) is expected
+
+
+def test_equivalence_at_another_level_than_its_own_is_refused():
+    with pytest.raises(ValueError, match="90 %"):
+        judge(between(-0.01, 0.01), Criterion.parse({"kind": "equivalent", "margin": 0.1}))
+
+
+def test_one_of_many_refutes_only_beyond_what_chance_gives_so_many():
+    above = Criterion.parse({"kind": "above", "bound": 0})
+    good, slip = between(0.1, 0.2), between(-0.21, -0.01)
+    assert judge(slip, above) is R
+    assert judge([slip, good], above) is Q  # z = 2.16, and two members need 2.24
+    assert judge([between(-0.2, -0.02), good], above) is R  # z = 2.40
+    assert judge([between(-0.2, -0.02), *[good] * 9], above) is Q  # ten members need 2.81
+    assert judge([Estimate.exact(-0.01, 5, "count"), *[good] * 9], above) is R
 
 
 def test_the_point_alone_decides_nothing():
