@@ -151,10 +151,11 @@ def test_unfiltered(judge):
     judge(unfiltered)
 
 
-def in_both(evidence):
-    """Pairs that stand in both released sample workbooks."""
-    train, test = (pairs_of(evidence.samples()[name]) for name in ("train", "test"))
-    return Estimate.exact(len(train & test), len(train | test), "pairs in both workbooks")
+def in_both(evidence, by):
+    """Count the pairs, or the English words, that stand in both released sample workbooks."""
+    samples = [evidence.samples()[name] for name in ("train", "test")]
+    train, test = (pairs_of(x) if by == "pair" else set(x["Word"].str.upper()) for x in samples)
+    return Estimate.exact(len(train & test), len(train | test), f"{by} in both workbooks")
 
 
 def test_in_both(judge):

@@ -56,10 +56,13 @@ def test_not_of_base(judge):
     judge(not_of_base)
 
 
-def requests(evidence, language):
-    """Count the requests answered: different tasks over the files of a language."""
+def requests(evidence, language, reading="answered"):
+    """Count the requests of a language: those answered, or those numbered in its files."""
     table = answers(evidence)
     here = table[table["language"] == language]
+    if reading == "asked":
+        last = here.groupby("file")["task"].max()
+        return Estimate.exact(last.sum(), len(last), "last task number, summed over files")
     asked = here.drop_duplicates(["file", "custom_id"])
     return Estimate.exact(len(asked), len(here), "different requests answered")
 
