@@ -16,28 +16,22 @@ from core.evidence.errors import Unreachable
 from core.evidence.provenance import code_version
 from core.paths import CLAIMS, ROOT
 from core.report import terminal
-from core.report.verdicts import document, in_order, write_verdicts
+from core.report.verdicts import (
+    FAIL_ON,
+    document,
+    in_order,
+    nothing_judged,
+    unwanted,
+    write_verdicts,
+)
 from core.verdict.case import Case, named_cases
-from core.verdict.claim import TIERS, Claim, RegistryError, load_registries
+from core.verdict.claim import TIERS, Claim
 from core.verdict.criterion import Verdict
-from core.verdict.lock import LockError, read_lock, reviewed, write_lock
+from core.verdict.lock import LockError, lockable, read_lock, reviewed, write_lock
 from core.verdict.record import Measure, Oracle, Record, complaint, judge_case, row
+from core.verdict.registry import RegistryError, load_registries
 
 LOCK = CLAIMS / "lock.toml"
-COLOURS = {
-    "supported": "green",
-    "consistent": "green",
-    "refuted": "red",
-    "inconsistent": "red",
-    "inconclusive": "yellow",
-    "untested": "cyan",
-    "control": "blue",
-}
-FAIL_ON = {
-    "drift": (),
-    "refuted": ("refuted", "inconsistent"),
-    "inconclusive": ("refuted", "inconsistent", "inconclusive"),
-}
 RUN = pytest.StashKey["Run"]()
 
 
@@ -77,15 +71,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Read the registries and the lock before anything is collected."""
+    """Read the registries and the lock before anything is collected; refuse what cannot work."""
     if config.option.update_lock and os.environ.get("CI"):
         raise pytest.UsageError("--update-lock: a verdict is reviewed by a person, never by CI")
-    asked = _asked(config) | set(config.option.require_tier)
-    if unknown := sorted(asked - set(TIERS)):
+    asked, required = _asked(config), set(config.option.require_tier)
+    if unknown := sorted((asked | required) - set(TIERS)):
         raise pytest.UsageError(f"unknown tier {', '.join(unknown)}; known: {', '.join(TIERS)}")
+    if unasked := sorted(required - asked):
+        raise pytest.UsageError(f"--require-tier {', '.join(unasked)}: left out by --evidence")
+    verdicts = config.option.verdicts
+    if verdicts.is_dir() or not verdicts.resolve().parent.is_dir():
+        raise pytest.UsageError(f"--verdicts {verdicts}: is a folder, or lies in none")
+    registries = [path for path in sorted(CLAIMS.glob("*.toml")) if path != LOCK]
     try:
-        registries = [path for path in sorted(CLAIMS.glob("*.toml")) if path != LOCK]
-        run = Run(config, load_registries(registries), read_lock(LOCK))
+        # Tests of the suite itself must run even where a registry is broken.
+        claims = load_registries(registries) if _claim_paths(config) else ()
+        run = Run(config, claims, read_lock(LOCK) if claims else {})
     except (RegistryError, LockError) as error:
         raise pytest.UsageError(str(error)) from error
     config.stash[RUN] = run
@@ -94,15 +95,26 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _asked(config: pytest.Config) -> set[str]:
     option = config.option.evidence
-    return set(option.split(",")) if option else set(TIERS)
+    return {tier.strip() for tier in option.split(",")} if option else set(TIERS)
+
+
+def _claim_paths(config: pytest.Config) -> list[Path]:
+    """Return the paths on the command line that hold claims or lie among them."""
+    start = config.invocation_params.dir
+    paths = [Path(start, arg.split("::")[0]).resolve() for arg in config.args]
+    return [path for path in paths if path.is_relative_to(CLAIMS) or CLAIMS.is_relative_to(path)]
+
+
+def _in_claims(path: Path) -> bool:
+    return path.resolve().is_relative_to(CLAIMS)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give each claim test its cases: every claim of it, on every tier and on both controls."""
-    path = metafunc.definition.path
-    if not path.is_relative_to(CLAIMS):
+    if not _in_claims(metafunc.definition.path):
         return
-    test = f"{path.relative_to(CLAIMS).as_posix()}::{metafunc.definition.name}"
+    file = metafunc.definition.path.resolve().relative_to(CLAIMS).as_posix()
+    test = f"{file}::{metafunc.definition.name}"
     claims = [claim for claim in metafunc.config.stash[RUN].claims if claim.test == test]
     if not claims:
         # Parametrising with nothing is a collection error in strict mode, but says less.
@@ -114,6 +126,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("case", params)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
+    """Fail a claim test that ends without having judged anything."""
+    result = yield
+    if _in_claims(pyfuncitem.path) and not any(
+        n == "record" for n, _ in pyfuncitem.user_properties
+    ):
+        pytest.fail(f"{pyfuncitem.name} never called judge: nothing was judged", pytrace=False)
+    return result
+
+
 @pytest.fixture
 def evidence(case: Case, request: pytest.FixtureRequest) -> Body | None:
     """Return the body of evidence of a case, with what the claim needs loaded."""
@@ -122,7 +145,7 @@ def evidence(case: Case, request: pytest.FixtureRequest) -> Body | None:
     if not case.expects and case.tier not in _asked(request.config):
         return _out_of_reach(request, case, "not-asked", "left out by --evidence")
     try:
-        found = body(case.world or case.tier, case.claim.paper)
+        found = body(case.world if case.expects else case.tier, case.claim.paper)
         found.acquire(case.claim.needs)
     except Unreachable as error:
         return _out_of_reach(request, case, "unreachable", str(error))
@@ -143,30 +166,25 @@ def _keep(request: pytest.FixtureRequest, record: Record, wrong: str) -> None:
 
 
 @pytest.fixture
-def judge(
-    case: Case, evidence: Body | None, request: pytest.FixtureRequest
-) -> Iterator[Callable[..., None]]:
-    """Give the function that measures the claim, reaches its verdict, and compares it."""
+def judge(case: Case, evidence: Body | None, request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Return the function that measures the claim, reaches its verdict, and compares it."""
     locked = request.config.stash[RUN].lock.get((case.claim.id, case.tier))
-    judged = False
 
     def judge_claim(measure: Measure | None = None, oracle: Oracle | None = None) -> None:
-        nonlocal judged
-        judged = True
-        record = replace(judge_case(case, evidence, measure, oracle, body), locked=locked or "")
+        record = judge_case(case, evidence, measure, oracle, body)
+        if not case.expects:
+            record = replace(record, locked=locked or "")
         wrong = complaint(record, locked)
         _keep(request, record, wrong)
         if wrong and (case.expects or not request.config.option.update_lock):
             shown = f"{terminal.measured(record.as_dict())}, criterion {record.criterion}"
             pytest.fail(f"{wrong}\n{record.statement}\nmeasured {shown}", pytrace=False)
 
-    yield judge_claim
-    if not judged:
-        pytest.fail(f"{request.node.name} never called judge: it passed without judging anything")
+    return judge_claim
 
 
 def _record(report: pytest.TestReport) -> dict[str, Any] | None:
-    found = [value for name, value in report.user_properties if name == "record"]
+    found = [value for name, value in getattr(report, "user_properties", ()) if name == "record"]
     return json.loads(str(found[-1])) if found else None
 
 
@@ -181,7 +199,7 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, Any] 
     if record is None or report.when != "call" or not report.passed:
         return None
     word = "control" if record["expects"] else record["verdict"]
-    return word, word[0].upper(), (word.upper(), {COLOURS[word]: True})
+    return word, terminal.LETTERS[word], (word.upper(), {terminal.COLOURS[word]: True})
 
 
 class Run:
@@ -194,64 +212,76 @@ class Run:
         self.claims = claims
         self.lock = lock
         self.records: dict[str, dict[str, Any]] = {}
-        self.selected = 0
+        self.selected: set[str] = set()
         self.problems: list[str] = []
 
     @pytest.hookimpl(wrapper=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Iterator[None]:
-        """Note what was collected before -k and -m deselect, and how much is left after."""
-        ours = [item for item in items if item.path.is_relative_to(CLAIMS)]
-        # getattr: what makes an item parametrised is not part of pytest's public types.
-        calls = [getattr(item, "callspec", None) for item in ours]
-        collected = {call.params["case"].claim.id for call in calls if call}
-        self.problems = self._missing(collected)
+        """Note what was collected before -k and -m deselect, and which tiers are left after."""
+        self.problems = self._missing({case.claim.id for case in _cases(items)})
         yield
-        self.selected = sum(item.path.is_relative_to(CLAIMS) for item in items)
+        self.selected = {"control" if case.expects else case.tier for case in _cases(items)}
 
     def _missing(self, collected: set[str]) -> list[str]:
-        """Say which claims the paths on the command line should have collected but did not."""
-        start = self.config.invocation_params.dir
-        paths = [Path(start, arg).resolve() for arg in self.config.args if "::" not in arg]
+        """Say what the paths on the command line should have collected but did not."""
+        whole = not any("::" in arg for arg in self.config.args)
+        if not whole or getattr(self.config.option, "lf", False):
+            return []
+        paths = _claim_paths(self.config)
         asked = [c for c in self.claims if any(_file(c).is_relative_to(path) for path in paths)]
         missing = [c for c in asked if c.id not in collected]
-        registered = {c.id for c in self.claims}
         # Writing the lock takes out what is no longer registered, so it is no complaint then.
         writing = not asked or self.config.option.update_lock
-        locked = set() if writing else {claim for claim, _ in self.lock} - registered
+        stale = [] if writing else sorted(set(self.lock) - set(lockable(self.claims)))
         return [
             *(f"{c.id} is registered, but {c.test} was not collected" for c in missing),
-            *(f"{c} is in lock.toml, but in no registry" for c in sorted(locked)),
+            *(f"{claim} on {tier} is in lock.toml, but in no registry" for claim, tier in stale),
         ]
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take over what a worker of xdist collected: every worker collects the same."""
+        output = getattr(node, "workeroutput", {})
+        self.problems = output.get("claims-problems", self.problems)
+        self.selected |= set(output.get("claims-selected", ()))
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep the record that a test's report carries."""
+        """Keep the record that a test's report carries; note a test that ended without one."""
         if (record := _record(report)) is not None:
             self.records[report.nodeid] = record
+        elif report.failed and report.nodeid.startswith("claims/"):
+            self.problems.append(f"{report.nodeid} ended without a verdict")
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Decide what the run as a whole is, and write what it found."""
-        on_worker = hasattr(self.config, "workerinput")
-        if on_worker or not (self.records or self.problems or self.selected):
+        if hasattr(self.config, "workerinput"):
+            output = self.config.workeroutput  # type: ignore[attr-defined]
+            output["claims-problems"] = self.problems
+            output["claims-selected"] = sorted(self.selected)
+            return
+        if not (self.records or self.problems or self.selected):
             return
         if not self.config.option.collectonly:
-            self._finish()
+            self._finish(exitstatus)
         if self.problems and exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
-    def _finish(self) -> None:
-        option = self.config.option.fail_on
+    def _finish(self, exitstatus: int) -> None:
+        option = self.config.option
         rows = in_order(self.records.values(), self.claims)
-        unwanted = [
-            r for r in rows if r["verdict"] in FAIL_ON[option] and not (r["expects"] or r["ours"])
-        ]
-        if unwanted:
-            self.problems.append(f"--fail-on {option}: {len(unwanted)} claims")
-        if not any(r["estimate"] is not None for r in rows):
-            self.problems.append("nothing was judged: a silent green is a lie")
-        path = self.config.option.verdicts
-        write_verdicts(path, document(rows, code_version(), self.problems))
-        if self.config.option.update_lock:
+        missed = [tier for tier in option.require_tier if tier not in self.selected]
+        self.problems += [f"--require-tier {tier}: no claim of it was selected" for tier in missed]
+        self.problems += unwanted(rows, option.fail_on, FAIL_ON[option.fail_on])
+        self.problems += nothing_judged(rows, self.selected)
+        if exitstatus == pytest.ExitCode.INTERRUPTED:
+            self.problems.append("the run was interrupted")
+        if rows:
+            # Without a single verdict there is nothing to replace an earlier file with.
+            write_verdicts(option.verdicts, document(rows, code_version(), self.problems))
+        if option.update_lock and (self.problems or exitstatus != pytest.ExitCode.OK):
+            self.problems.append("lock.toml was not written: the run has to be green otherwise")
+        elif option.update_lock:
             write_lock(LOCK, reviewed(self.lock, rows, self.claims))
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
@@ -260,12 +290,20 @@ class Run:
         if rows:
             terminalreporter.section("claims")
             for line, verdict in terminal.table(rows):
-                terminalreporter.write_line(line, **({COLOURS[verdict]: True} if verdict else {}))
+                terminalreporter.write_line(
+                    line, **({terminal.COLOURS[verdict]: True} if verdict else {})
+                )
             for line in terminal.summary(rows):
                 terminalreporter.write_line(line)
-            terminalreporter.write_line(f"wrote {self.config.getoption('--verdicts')}")
+            terminalreporter.write_line(f"wrote {self.config.option.verdicts}")
         for problem in self.problems:
             terminalreporter.write_line(problem, red=True)
+
+
+def _cases(items: list[pytest.Item]) -> list[Case]:
+    # getattr: what makes an item parametrised is not part of pytest's public types.
+    calls = [getattr(item, "callspec", None) for item in items if _in_claims(item.path)]
+    return [call.params["case"] for call in calls if call]
 
 
 def _file(claim: Claim) -> Path:

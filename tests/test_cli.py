@@ -61,6 +61,9 @@ def test_table_prints_the_last_run_and_says_how_to_get_one(tmp_path, capsys):
     path.write_text('{"schema": 0}')
     assert cli.main(["table", str(path)]) == 1
     assert "schema" in capsys.readouterr().err
+    path.write_text('{"schema": 1, "verdicts": [{"claim": "sm-x"}]}')
+    assert cli.main(["table", str(path)]) == 1
+    assert "rows" in capsys.readouterr().err
     write_verdicts(path, document([record()], {"version": "1", "commit": ""}))
     assert cli.main(["table", str(path)]) == 0
     assert "sm-rsa-base" in capsys.readouterr().out

@@ -112,7 +112,7 @@ class Checkout:
     def run(self, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
         kept = {k: v for k, v in os.environ.items() if k not in {"CI", "CLAIMS_MIRROR"}}
         return subprocess.run(
-            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *(args or ["claims"])],
+            [sys.executable, "-m", "pytest", *(args or ["claims"])],
             cwd=self.path,
             # An empty mirror is a release out of reach, whatever the network.
             env=kept
@@ -189,7 +189,7 @@ def test_a_verdict_that_is_not_the_reviewed_one_fails(checkout, locked):
     checkout.edit("claims/lock.toml", 'sm-text-hand = { reported = "inconsistent" }\n', new)
     result = checkout.run()
     assert result.returncode == 1
-    assert ("drift: inconsistent" if locked else "not reviewed") in result.stdout
+    assert ("drift: sm-text-hand on reported" if locked else "not reviewed") in result.stdout
     assert "sm-text-hand" in result.stdout
 
 
@@ -205,6 +205,15 @@ def test_the_lock_is_written_on_request_and_never_in_ci(checkout):
     assert checkout.run().returncode == 0
 
 
+def test_the_lock_is_not_written_by_a_run_that_is_red(checkout):
+    checkout.edit("claims/sensorimotor.toml", 'fails = "reversed"', 'fails = "boosted"')
+    checkout.edit("claims/lock.toml", '"inconsistent"', '"consistent"')
+    result = checkout.run("claims", "--update-lock")
+    assert result.returncode == 1
+    assert "lock.toml was not written" in result.stdout
+    assert 'reported = "consistent"' in (checkout.path / "claims/lock.toml").read_text()
+
+
 def test_a_control_that_misbehaves_fails(checkout):
     checkout.edit("claims/sensorimotor.toml", 'fails = "reversed"', 'fails = "boosted"')
     result = checkout.run()
@@ -213,15 +222,16 @@ def test_a_control_that_misbehaves_fails(checkout):
     assert "controls: 3 of 4 behaved as known" in result.stdout
 
 
-def test_a_claim_without_its_test_is_red(checkout):
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]])
+def test_a_claim_without_its_test_is_red(checkout, workers):
     checkout.edit("claims/sensorimotor/test_text.py", "def test_same_figure", "def same_figure")
-    result = checkout.run()
+    result = checkout.run("claims", *workers)
     assert result.returncode == 1
     assert "sm-text-hand is registered, but" in result.stdout
 
 
 def test_a_selection_does_not_miss_what_it_did_not_ask_for(checkout):
-    assert checkout.run("claims", "-k", "closer").returncode == 0
+    assert checkout.run("claims", "-k", "same_figure").returncode == 0
     assert checkout.run("claims/sensorimotor/test_text.py").returncode == 0
     assert checkout.run("claims/sensorimotor/test_text.py::test_same_figure").returncode == 0
 
@@ -242,28 +252,40 @@ def test_a_test_that_judges_nothing_is_red(checkout):
 
 def test_a_locked_claim_that_is_registered_nowhere_is_red(checkout):
     checkout.write("claims/lock.toml", LOCK + 'sm-gone = { reported = "consistent" }\n')
-    result = checkout.run()
-    assert result.returncode == 1
-    assert "sm-gone is in lock.toml, but in no registry" in result.stdout
+    for workers in ([], ["-n", "2"]):
+        result = checkout.run("claims", *workers)
+        assert result.returncode == 1
+        assert "sm-gone on reported is in lock.toml, but in no registry" in result.stdout
+    # A tier that the claim does not have is stale as well.
+    tiers = 'sm-text-hand = { released = "refuted", reported = "inconsistent" }'
+    checkout.write("claims/lock.toml", LOCK.replace(LOCK.splitlines()[1], tiers))
+    assert "sm-text-hand on released is in lock.toml" in checkout.run().stdout
 
 
 def test_nothing_judged_is_red(checkout):
-    result = checkout.run("claims", "-m", "released")
-    assert result.returncode == 1
-    assert "nothing was judged" in result.stdout
+    for args in (["-m", "released"], ["--evidence", "replicated"]):
+        result = checkout.run("claims", *args)
+        assert result.returncode == 1
+        assert "nothing was judged" in result.stdout
+    # Controls, and claims that nothing can settle, may be asked for on their own.
+    for mark in ("control", "untestable"):
+        assert checkout.run("claims", "-m", mark).returncode == 0
 
 
 def test_a_required_tier_out_of_reach_is_an_error(checkout):
     result = checkout.run("claims", "--require-tier", "released")
     assert result.returncode == 1
     assert "--require-tier released" in result.stdout
+    assert checkout.run("claims", "--require-tier", "fresh").returncode == 1
+    refused = checkout.run("claims", "--require-tier", "released", "--evidence", "reported")
+    assert refused.returncode == 4
 
 
 def test_a_tier_that_is_not_asked_for_is_skipped(checkout):
-    result = checkout.run("claims", "--evidence", "released")
+    result = checkout.run("claims", "--evidence", "reported")
     assert result.returncode == 0
-    assert checkout.verdicts()["sm-text-hand reported"] == "untested"
-    assert "reported: 1 claims not judged (not-asked)" in result.stdout
+    assert checkout.verdicts()["sm-closer-en released"] == "untested"
+    assert "released: 1 claims not judged (not-asked)" in result.stdout
     assert checkout.run("claims", "--evidence", "rumour").returncode == 4
 
 
@@ -279,6 +301,7 @@ def test_a_crash_in_a_measure_is_a_failure_and_a_bad_fixture_an_error(checkout):
     result = checkout.run()
     assert result.returncode == 1
     assert "ZeroDivisionError" in result.stdout
+    assert "test_same_figure[reported-sm-text-hand] ended without a verdict" in result.stdout
     checkout.write("fixtures/reported/sensorimotor.toml", FACTS.replace("[hand]", "[foot]"))
     result = checkout.run()
     assert "1 error" in result.stdout or "errors" in result.stdout
@@ -292,6 +315,27 @@ def test_a_broken_registry_or_lock_stops_the_run_in_one_line(checkout, name):
     assert result.returncode == 4
     assert name.split("/")[1] in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_place_for_the_verdicts_that_cannot_be_is_refused_before_the_run(checkout):
+    result = checkout.run("claims", "--verdicts", "empty")
+    assert result.returncode == 4
+    assert "--verdicts" in result.stderr
+
+
+def test_failed_tests_alone_can_be_run_again(tmp_path):
+    checkout = Checkout(tmp_path)
+    checkout.edit("claims/sensorimotor/test_text.py", 'evidence.figures("hand")', "1 / 0")
+    with_cache = ("claims", "-p", "cacheprovider")
+    assert checkout.run(*with_cache).returncode == 1
+    checkout.edit("claims/sensorimotor/test_text.py", "1 / 0", 'evidence.figures("hand")')
+    assert checkout.run(*with_cache, "--lf").returncode == 0
+
+
+def test_tests_of_the_suite_run_though_a_registry_is_broken(checkout):
+    checkout.write("claims/sensorimotor.toml", "[[group")
+    checkout.write("tests/test_own.py", "def test_own():\n    pass\n")
+    assert checkout.run("tests").returncode == 0
 
 
 def test_a_report_carries_the_record_in_junit(checkout):

@@ -3,8 +3,9 @@
 import pytest
 
 from core.paths import CLAIMS
-from core.verdict.claim import Claim, load_registry
-from core.verdict.lock import read_lock
+from core.verdict.claim import Claim
+from core.verdict.lock import lockable, read_lock
+from core.verdict.registry import load_registry
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +33,5 @@ def test_every_judged_claim_has_a_world_where_it_holds_and_one_where_it_fails(cl
 
 
 def test_the_lock_knows_every_claim_on_every_tier_and_nothing_else(claims):
-    expected = {
-        (claim.id, tier)
-        for group in claims.values()
-        for claim in group
-        for tier in (claim.tiers or ("none",))
-    }
-    assert set(read_lock(CLAIMS / "lock.toml")) == expected
+    every = [claim for group in claims.values() for claim in group]
+    assert set(read_lock(CLAIMS / "lock.toml")) == lockable(every)

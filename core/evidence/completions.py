@@ -104,8 +104,8 @@ def read_completions(files: Iterable[Path], words: Mapping[str, Sequence[str]]) 
     Raises
     ------
     EvidenceError
-        On a line that is not JSON, lacks a field, or has a task that no word has; names the file
-        and the line.
+        On a file without a single answer, or a line that is not JSON, lacks a field, or has a
+        task that no word has; names the file and the line.
     """
     rows: list[tuple[Any, ...]] = []
     for path in files:
@@ -122,6 +122,8 @@ def read_completions(files: Iterable[Path], words: Mapping[str, Sequence[str]]) 
                         f"{len(order)} words ({type(error).__name__}: {error})"
                     ) from error
                 rows.append((path.name, language, dimension, model, word, custom_id, task, *rest))
+        if not rows or rows[-1][0] != path.name:
+            raise EvidenceError(f"{path.name}: holds no answer at all")
     return pd.DataFrame(rows, columns=pd.Index(COLUMNS))
 
 

@@ -79,7 +79,8 @@ def load_reported(paper: str) -> Reported:
     Raises
     ------
     EvidenceError
-        If the file is missing, is not TOML, or a fact lacks its figures or their places.
+        If the file is missing, is not TOML, a fact lacks its figures or their places, or a figure
+        is no number.
     """
     path = FIXTURES / "reported" / f"{paper}.toml"
     try:
@@ -91,4 +92,10 @@ def load_reported(paper: str) -> Reported:
         if not isinstance(fact, dict) or set(fact) != {"figures", "where"} or not fact["figures"]:
             msg = f"{path}: fact {name!r} takes 'figures' (at least one) and 'where'"
             raise EvidenceError(msg)
+        try:
+            for figure in fact["figures"]:
+                parse_figure(str(figure))
+        except (ValueError, TypeError) as error:
+            msg = f"{path}: fact {name!r}: {error}"
+            raise EvidenceError(msg) from error
     return Reported("reported", facts)

@@ -60,10 +60,17 @@ def read_registry(path: Path) -> dict[str, Entry]:
     Raises
     ------
     EvidenceError
-        On a line that is not such an entry, or a path listed twice; names the line.
+        On a file that cannot be read, a line that is not such an entry, or a path listed twice;
+        names the line.
     """
     entries: dict[str, Entry] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise EvidenceError(
+            f"{path}: cannot be read: {error}; restore it from version control"
+        ) from error
+    for number, line in enumerate(lines, start=1):
         if not line.strip() or line.startswith("#"):
             continue
         found = re.fullmatch(r"(\S(?:.*\S)?)\s+([0-9a-f]{64})\s+(\d+)", line.rstrip())
@@ -98,7 +105,7 @@ class Store:
 
     def __init__(self, registry: Mapping[str, Entry], base: str, cache: Path) -> None:
         self.registry = dict(registry)
-        self.base = base.rstrip("/")
+        self.base = base.rstrip("/") or base
         self.cache = Path(cache)
         self._checked: dict[str, Path] = {}
         self._pooch = pooch.create(
@@ -114,6 +121,11 @@ class Store:
         """Return the store of the pinned release, as CLAIMS_MIRROR and CLAIMS_CACHE say."""
         cache = os.environ.get("CLAIMS_CACHE") or pooch.os_cache("grounding-claims")
         base = os.environ.get("CLAIMS_MIRROR") or UPSTREAM
+        if not _is_address(base) and not Path(base).expanduser().is_dir():
+            raise EvidenceError(
+                f"CLAIMS_MIRROR={base}: no such folder, and no http(s) address; "
+                "correct it, or unset it to use upstream"
+            )
         # Files are kept by commit, so that a newer pin never meets an older file.
         return cls(read_registry(REGISTRY), base, Path(cache).expanduser() / COMMIT[:12])
 
@@ -189,7 +201,7 @@ class Store:
         # Pooch gives a temporary file in the cache and moves it into place when this returns; its
         # own check of the hash comes second, with a message that does not say both hashes.
         name = url.removeprefix(f"{self.base}/")
-        if self.base.startswith(("http://", "https://")):
+        if _is_address(self.base):
             _receive(f"{self.base}/{quote(name)}", Path(output))
         else:
             self._copy(name, Path(output))
@@ -205,6 +217,10 @@ class Store:
         shutil.copyfile(source, output)
 
 
+def _is_address(base: str) -> bool:
+    return base.lower().startswith(("http://", "https://"))
+
+
 def _receive(url: str, output: Path) -> None:
     timeout = (CONNECT_SECONDS, READ_SECONDS)
     with requests.get(url, stream=True, timeout=timeout) as answer, output.open("wb") as file:
@@ -214,8 +230,11 @@ def _receive(url: str, output: Path) -> None:
 
 
 def _check(entry: Entry, path: Path, remedy: str, at: str | None = None) -> None:
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise EvidenceError(f"{entry.path}: cannot be read at {path}: {error}; {remedy}") from error
     if found != entry.sha256:
         raise HashMismatch(
             entry.path, expected=entry.sha256, found=found, where=at or str(path), remedy=remedy

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
+from xml.etree.ElementTree import ParseError
 
 import numpy as np
 import pandas as pd
@@ -26,7 +28,7 @@ def read_sheet(path: Path, sheet: str | int = 0) -> pd.DataFrame:
         frame = pd.read_excel(
             path, sheet_name=sheet, dtype=object, keep_default_na=False, na_filter=False
         )
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, OSError, zipfile.BadZipFile, zlib.error, ParseError) as error:
         raise EvidenceError(f"{path.name}, sheet {sheet!r}: cannot be read: {error}") from error
     if frame.empty:
         raise EvidenceError(f"{path.name}, sheet {sheet!r}: no rows")

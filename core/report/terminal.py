@@ -9,8 +9,27 @@ from typing import Any
 from core.report.verdicts import tally
 from core.verdict.claim import NOT_REACHED
 
-WIDTHS = {"claim": 32, "paper says": 16, "measured [interval]": 24, "n": 5, "verdict": 13}
+WIDTHS = {"claim": 34, "says/criterion": 15, "measured [interval]": 24, "n": 5, "verdict": 13}
 RULE = 100
+#: How a verdict looks in the progress of a run: its colour and its letter.
+COLOURS = {
+    "supported": "green",
+    "consistent": "green",
+    "refuted": "red",
+    "inconsistent": "red",
+    "inconclusive": "yellow",
+    "untested": "cyan",
+    "control": "blue",
+}
+LETTERS = {
+    "supported": "S",
+    "consistent": "c",
+    "refuted": "R",
+    "inconsistent": "i",
+    "inconclusive": "?",
+    "untested": "u",
+    "control": ".",
+}
 
 Row = Mapping[str, Any]
 
@@ -35,8 +54,15 @@ def table(records: Iterable[Row]) -> Iterator[tuple[str, str]]:
 def _claim_line(record: Row) -> str:
     says = "; ".join(record["reported"]) or record["criterion"]
     name = ("* " if record["ours"] else "  ") + record["claim"]
-    number = "" if record["n"] is None else str(record["n"])
-    return _line(name, says, measured(record), number, record["verdict"], record["tier"])
+    return _line(
+        name, says, measured(record), _size(record["n"]), record["verdict"], record["tier"]
+    )
+
+
+def _size(n: int | None) -> str:
+    if n is None:
+        return ""
+    return str(n) if n < 10_000 else f"{n / 1000:.0f}k"
 
 
 def _line(*cells: str) -> str:
@@ -61,9 +87,14 @@ def measured(record: Row) -> str:
 
 
 def number(value: float) -> str:
-    """Return a number as the table shows it: counts whole, small ones to three decimals."""
+    """Return a number as the table shows it: counts whole, others to three decimals.
+
+    What three decimals would show as zero, though it is not, is shown by its size.
+    """
     if value == int(value):
-        return f"{value:,.0f}"
+        return f"{int(value):,}"
+    if abs(value) < 0.0005:
+        return f"{value:.0e}"
     return f"{value:.3f}" if abs(value) < 100 else f"{value:,.1f}"
 
 
@@ -76,6 +107,9 @@ def summary(records: Sequence[Row]) -> Iterator[str]:
     if controls:
         good = sum(not r["complaint"] for r in controls)
         yield f"controls: {good} of {len(controls)} behaved as known"
+    for record in records:
+        if record["complaint"] and not record["expects"]:
+            yield record["complaint"]
     yield from _not_reached(records)
 
 

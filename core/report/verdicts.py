@@ -5,14 +5,23 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from core.verdict.claim import NOT_REACHED, Claim
 from core.verdict.lock import write_atomically
+from core.verdict.record import Record
 
 SCHEMA = 1
+#: The verdicts that each choice of --fail-on turns red.
+FAIL_ON = {
+    "drift": (),
+    "refuted": ("refuted", "inconsistent"),
+    "inconclusive": ("refuted", "inconsistent", "inconclusive"),
+}
+FIELDS = {field.name for field in fields(Record)} | {"complaint"}
 
 
 class VerdictsError(ValueError):
@@ -22,7 +31,17 @@ class VerdictsError(ValueError):
 def document(
     records: Iterable[Mapping[str, Any]], code: Mapping[str, Any], problems: Iterable[str] = ()
 ) -> dict[str, Any]:
-    """Return the whole document; rows are in order of paper, section and claim."""
+    """Return the whole document.
+
+    Parameters
+    ----------
+    records : iterable of mapping
+        The rows, in the order wanted.
+    code : mapping
+        Version and commit.
+    problems : iterable of str
+        What is wrong with the run as a whole: without a word here every selected test had its say.
+    """
     return {
         "schema": SCHEMA,
         "generated": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -56,15 +75,59 @@ def read_verdicts(path: Path) -> list[dict[str, Any]]:
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         msg = f"{path}: is not of schema {SCHEMA}; {remedy}"
         raise VerdictsError(msg)
-    return content["verdicts"]
+    rows = content.get("verdicts")
+    if not isinstance(rows, list) or not all(
+        isinstance(r, dict) and set(r) >= FIELDS for r in rows
+    ):
+        msg = f"{path}: its rows are not those of schema {SCHEMA}; {remedy}"
+        raise VerdictsError(msg)
+    return rows
 
 
 def in_order(
     records: Iterable[Mapping[str, Any]], claims: Iterable[Claim]
 ) -> list[Mapping[str, Any]]:
-    """Return rows in the registries' order, a claim's controls behind its verdicts."""
+    """Return rows section by section in the registries' order, a claim's controls behind it."""
+    claims = tuple(claims)
     place = {claim.id: i for i, claim in enumerate(claims)}
-    return sorted(records, key=lambda r: (place[r["claim"]], r["tier"] == "control"))
+    sections: dict[tuple[str, str], int] = {}
+    for claim in claims:
+        sections.setdefault((claim.paper, claim.section), len(sections))
+
+    def key(row: Mapping[str, Any]) -> tuple[Any, ...]:
+        section = sections[row["paper"], row["section"]]
+        control = row["tier"] == "control"
+        return section, place[row["claim"]], control, row["tier"], row["expects"] != "holds"
+
+    return sorted(records, key=key)
+
+
+def unwanted(
+    records: Iterable[Mapping[str, Any]], option: str, verdicts: Iterable[str]
+) -> list[str]:
+    """Say how many claims of a paper have a verdict that --fail-on will not have."""
+    found = [
+        r for r in records if r["verdict"] in set(verdicts) and not (r["expects"] or r["ours"])
+    ]
+    return [f"--fail-on {option}: {len(found)} claims"] if found else []
+
+
+def nothing_judged(records: Iterable[Mapping[str, Any]], selected: Iterable[str]) -> list[str]:
+    """Say so if claims were selected and none was judged: controls alone judge no paper.
+
+    Parameters
+    ----------
+    records : iterable of mapping
+    selected : iterable of str
+        The tiers of the tests selected; "control" for controls, "none" for claims that no
+        evidence can settle, which alone are nothing to judge.
+    """
+    judgeable = set(selected) - {"none"}
+    if judgeable != {"control"}:
+        judgeable -= {"control"}
+    judged = {r["tier"] for r in records if r["estimate"] is not None}
+    silent = judgeable and not judgeable & judged
+    return ["nothing was judged: a silent green is a lie"] if silent else []
 
 
 def tally(records: Iterable[Mapping[str, Any]]) -> dict[str, Counter[str]]:

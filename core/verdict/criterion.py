@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
-from math import isclose
+from math import isclose, isfinite
 
 from scipy.special import ndtri
 
@@ -80,12 +81,18 @@ class Criterion:
             msg = f"criterion {kind!r} takes {sorted(KINDS[kind])}, not {sorted(keys)}"
             raise ValueError(msg)
         if "printed" in keys:
-            parse_figure(str(keys["printed"]))
-            return cls(kind, printed=str(keys["printed"]))
+            printed = keys["printed"]
+            if not isinstance(printed, str):
+                msg = f"criterion {kind!r}: printed must be a string, to keep its precision"
+                raise ValueError(msg)
+            if decimals(printed) and kind == "count":
+                msg = f"criterion 'count': {printed!r} is no whole number"
+                raise ValueError(msg)
+            return cls(kind, printed=printed)
         numbers: dict[str, float] = {}
         for name, value in keys.items():
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                msg = f"criterion {kind!r}: {name} must be a number, not {value!r}"
+            if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+                msg = f"criterion {kind!r}: {name} must be a finite number, not {value!r}"
                 raise ValueError(msg)
             numbers[name] = float(value)
         criterion = replace(cls(kind), **numbers)
@@ -128,7 +135,9 @@ def parse_figure(printed: str) -> Decimal:
     ValueError
         If what is left is no finite number.
     """
-    text = printed.replace(",", "").replace("−", "-").replace("%", "").strip()
+    text = printed.replace("−", "-").replace("%", "").strip()
+    if re.fullmatch(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?", text):
+        text = text.replace(",", "")
     try:
         figure = Decimal(text)
     except InvalidOperation:
@@ -229,8 +238,11 @@ def _judge_one(one: Estimate, criterion: Criterion) -> Verdict:
         raise ValueError(msg)
     inside, outside = False, False
     match criterion.kind:
-        case "near" | "count":
+        case "near":
             inside = rounds_to(one.value, criterion.printed)
+            outside = not inside
+        case "count":
+            inside = one.value == float(parse_figure(criterion.printed))
             outside = not inside
         case "above" | "ordered":
             bound = 0.0 if criterion.kind == "ordered" else criterion.bound

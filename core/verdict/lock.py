@@ -63,16 +63,21 @@ def write_lock(path: Path, lock: Lock) -> None:
     write_atomically(path, _HEADER + "\n".join(lines) + "\n")
 
 
+def lockable(claims: Iterable[Claim]) -> frozenset[tuple[str, str]]:
+    """Return what the lock may hold: every claim on each of its tiers, "none" if it has none."""
+    return frozenset((claim.id, tier) for claim in claims for tier in claim.tiers or ("none",))
+
+
 def reviewed(
     lock: Lock, rows: Iterable[Mapping[str, Any]], claims: Iterable[Claim]
 ) -> dict[tuple[str, str], Verdict]:
     """Return the lock with a run's verdicts in it.
 
-    Verdicts of claims that are no longer registered go; claims that the run did not judge keep
-    what was reviewed; controls are known, not reviewed, and never enter.
+    Verdicts of claims, or on tiers, that are no longer registered go; claims that the run did not
+    judge keep what was reviewed; controls are known, not reviewed, and never enter.
     """
-    registered = {claim.id for claim in claims}
-    kept = {key: verdict for key, verdict in lock.items() if key[0] in registered}
+    registered = lockable(claims)
+    kept = {key: verdict for key, verdict in lock.items() if key in registered}
     found = {
         (row["claim"], row["tier"]): Verdict(row["verdict"])
         for row in rows

@@ -182,14 +182,13 @@ def row(case: Case, verdict: Verdict, **fields: Any) -> Record:
 
 def complaint(record: Record, locked: Verdict | None) -> str:
     """Say what is wrong with a record: a control that did not behave, a drift; "" if nothing is."""
-    favourable = record.verdict in FAVOURABLE
+    favourable, world = record.verdict in FAVOURABLE, record.variant.get("world", "")
     if record.expects == "holds" and not favourable:
-        return f"positive control: it holds in {record.variant['world']}, yet is {record.verdict}"
+        return f"positive control: {record.claim} holds in {world}, yet is {record.verdict}"
     if record.expects == "fails" and favourable:
-        return f"negative control: it fails in {record.variant['world']}, yet is {record.verdict}"
+        return f"negative control: {record.claim} fails in {world}, yet is {record.verdict}"
     if record.expects or record.verdict == locked:
         return ""
     if locked is None:
-        what = f"no verdict for {record.claim} on {record.tier}"
-        return f"not reviewed: {record.verdict}, and lock.toml has {what}"
-    return f"drift: {record.verdict}, reviewed as {locked.value}"
+        return f"not reviewed: {record.claim} on {record.tier}: {record.verdict}"
+    return f"drift: {record.claim} on {record.tier}: {record.verdict}, reviewed as {locked.value}"

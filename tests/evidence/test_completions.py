@@ -205,3 +205,10 @@ def test_a_file_that_is_not_text_is_named(tmp_path):
     (tmp_path / FILE).write_bytes(b"\xff\xfe\x00")
     with pytest.raises(EvidenceError, match=FILE):
         read_completions([tmp_path / FILE], WORDS)
+
+
+def test_a_file_without_answers_is_refused_by_name(tmp_path):
+    path = tmp_path / "foot_base_test_results_0_2025-12-11-05-13.jsonl"
+    path.write_text("")
+    with pytest.raises(EvidenceError, match=r"foot_base.*no answer"):
+        read_completions([path], WORDS)

@@ -7,8 +7,8 @@ import pytest
 from core.evidence.errors import EvidenceError
 from core.evidence.reported import Reported, load_reported
 from core.paths import CLAIMS, FIXTURES
-from core.verdict.claim import load_registry
 from core.verdict.criterion import parse_figure
+from core.verdict.registry import load_registry
 
 PAPERS = ("sensorimotor", "coverage")
 

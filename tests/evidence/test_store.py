@@ -213,3 +213,22 @@ def test_the_shipped_registry_lists_what_the_suite_reads_and_says_where_it_is_fr
     assert sum(name.endswith(".jsonl") for name in entries) == 62
     assert sum("_output_1" in name for name in entries) == 62
     assert all(entry.size > 0 for entry in entries.values())
+
+
+def test_a_mirror_that_is_no_folder_is_a_mistake_and_not_a_missing_network(monkeypatch, tmp_path):
+    monkeypatch.setenv("CLAIMS_MIRROR", str(tmp_path / "typo"))
+    with pytest.raises(EvidenceError, match="no such folder"):
+        Store.from_environment()
+
+
+def test_a_registry_that_cannot_be_read_is_named(tmp_path):
+    with pytest.raises(EvidenceError, match=r"gone\.txt"):
+        read_registry(tmp_path / "gone.txt")
+
+
+def test_a_folder_in_a_files_place_is_named(mirror, registry, tmp_path):
+    store = Store(registry, str(mirror), tmp_path / "cache")
+    name = next(iter(registry))
+    (tmp_path / "cache" / name).mkdir(parents=True)
+    with pytest.raises(EvidenceError, match="cannot be read"):
+        store.get(name)

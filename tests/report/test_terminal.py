@@ -1,31 +1,32 @@
 import pytest
 
 from core.report.terminal import measured, number, summary, table
-from core.report.verdicts import tally
+from core.report.verdicts import in_order, nothing_judged, tally, unwanted
+from core.verdict.claim import Claim
+from core.verdict.record import Record
 
 
 def record(**changes):
     """A row as `verdicts.json` holds it."""
-    row = {
-        "claim": "sm-rsa-base",
-        "paper": "sensorimotor",
-        "tier": "released",
-        "section": "Structure",
-        "verdict": "supported",
-        "statement": "It holds.",
-        "criterion": "= 0.192",
-        "reported": ["0.192"],
-        "ours": False,
-        "estimate": 0.1918,
-        "low": 0.17,
-        "high": 0.214,
-        "n": 1570,
-        "expects": "",
-        "reason": "",
-        "settles": "",
-        "complaint": "",
-    }
-    return row | changes
+    row = Record(
+        claim="sm-rsa-base",
+        paper="sensorimotor",
+        tier="released",
+        section="Structure",
+        verdict="supported",
+        statement="It holds.",
+        where="Results",
+        rows=["C011"],
+        variant={},
+        criterion="= 0.192",
+        reported=["0.192"],
+        ours=False,
+        estimate=0.1918,
+        low=0.17,
+        high=0.214,
+        n=1570,
+    )
+    return row.as_dict() | {"complaint": ""} | changes
 
 
 def test_a_row_says_claim_print_measurement_and_verdict_on_one_line_of_100_columns():
@@ -62,7 +63,15 @@ def test_a_claim_that_nothing_settles_shows_its_reason():
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(10677.0, "10,677"), (0.0, "0"), (-0.047, "-0.047"), (0.19182, "0.192"), (1234.56, "1,234.6")],
+    [
+        (10677.0, "10,677"),
+        (0.0, "0"),
+        (-0.0, "0"),
+        (-0.047, "-0.047"),
+        (0.19182, "0.192"),
+        (1234.56, "1,234.6"),
+        (6.8e-14, "7e-14"),
+    ],
 )
 def test_numbers_are_shown_as_a_reader_wants_them(value, shown):
     assert number(value) == shown
@@ -89,3 +98,47 @@ def test_the_tally_keeps_our_own_checks_and_controls_apart():
     lines = list(summary(rows))
     assert "controls: 1 of 2 behaved as known" in lines
     assert "released: 1 claims not judged (unreachable): set X" in lines
+
+
+def test_what_drifted_is_named_after_the_tally():
+    rows = [record(complaint="drift: sm-rsa-base on released: supported, reviewed as refuted")]
+    assert "drift: sm-rsa-base on released: supported, reviewed as refuted" in list(summary(rows))
+
+
+def claim(name, section):
+    return Claim(
+        name, "sensorimotor", section, (), "", "", (), None, (), f"sensorimotor/t.py::{name}"
+    )
+
+
+def test_rows_stand_by_section_then_claim_with_controls_behind_whatever_came_first():
+    claims = [claim("a-1", "A"), claim("b-1", "B"), claim("a-2", "A")]
+    rows = [
+        record(claim="b-1", section="B"),
+        record(claim="a-2", section="A", tier="control", expects="fails"),
+        record(claim="a-2", section="A", tier="control", expects="holds"),
+        record(claim="a-2", section="A"),
+        record(claim="a-1", section="A"),
+    ]
+    found = [(r["claim"], r["expects"]) for r in in_order(rows, claims)]
+    assert found == [("a-1", ""), ("a-2", ""), ("a-2", "holds"), ("a-2", "fails"), ("b-1", "")]
+
+
+def test_controls_alone_judge_no_paper():
+    control = record(tier="control", expects="holds")
+    away = record(verdict="untested", reason="unreachable", estimate=None)
+    assert nothing_judged([control, away], {"control", "released"})
+    assert not nothing_judged([control], {"control"})
+    assert not nothing_judged([control, away, record()], {"control", "released"})
+    assert not nothing_judged([record(verdict="untested", estimate=None)], {"none"})
+    assert not nothing_judged([], set())
+
+
+def test_unwanted_verdicts_are_the_papers_own_only():
+    rows = [
+        record(verdict="refuted"),
+        record(verdict="refuted", ours=True),
+        record(verdict="refuted", tier="control", expects="fails"),
+    ]
+    assert unwanted(rows, "refuted", ["refuted"]) == ["--fail-on refuted: 1 claims"]
+    assert unwanted(rows, "drift", []) == []

@@ -95,6 +95,12 @@ def test_a_printed_figure_is_hit_within_half_a_unit_of_its_last_digit(value, pri
     assert verdict is (S if inside else R)
 
 
+def test_a_count_is_hit_exactly_or_not_at_all():
+    count = Criterion.parse({"kind": "count", "printed": "1,570"})
+    assert judge(Estimate.exact(1570, 1572, "rows"), count) is S
+    assert judge(Estimate.exact(1570.4, 1572, "rows"), count) is R
+
+
 @given(st.integers(-99999, 99999), st.integers(0, 4), st.floats(-0.499, 0.499))
 def test_any_value_that_rounds_to_the_print_hits_it(units, places, offset):
     printed = f"{units / 10**places:.{places}f}"
@@ -103,7 +109,7 @@ def test_any_value_that_rounds_to_the_print_hits_it(units, places, offset):
     assert not rounds_to((units + offset + math.copysign(1, offset)) / 10**places, printed)
 
 
-@pytest.mark.parametrize("printed", ["", "n/a", "nan", "inf", "1.2.3", "p < .001"])
+@pytest.mark.parametrize("printed", ["", "n/a", "nan", "inf", "1.2.3", "p < .001", "0,192", "1,57"])
 def test_what_is_no_figure_is_refused(printed):
     with pytest.raises(ValueError, match="printed figure"):
         parse_figure(printed)
@@ -120,6 +126,10 @@ def test_what_is_no_figure_is_refused(printed):
         {"kind": "between", "low": 0.7, "high": 0.3},
         {"kind": "equivalent", "margin": 0},
         {"kind": "near", "printed": "about .5"},
+        {"kind": "near", "printed": 0.19},
+        {"kind": "count", "printed": "7.5"},
+        {"kind": "above", "bound": math.nan},
+        {"kind": "equivalent", "margin": math.inf},
         {},
     ],
 )

@@ -59,8 +59,8 @@ def test_a_text_is_only_ever_consistent():
     [
         ("", "supported", "supported", ""),
         ("", "refuted", "refuted", ""),
-        ("", "supported", "refuted", "drift: supported, reviewed as refuted"),
-        ("", "refuted", "supported", "drift: refuted, reviewed as supported"),
+        ("", "supported", "refuted", "drift: sm-x on released: supported, reviewed as refuted"),
+        ("", "refuted", "supported", "drift: sm-x on released: refuted, reviewed as supported"),
         ("", "supported", None, "not reviewed"),
         ("holds", "supported", None, ""),
         ("holds", "consistent", None, ""),

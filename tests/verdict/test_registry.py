@@ -1,6 +1,6 @@
 import pytest
 
-from core.verdict.claim import RegistryError, load_registries, load_registry
+from core.verdict.registry import RegistryError, load_registries, load_registry
 
 GROUP = """
 [[group]]
@@ -48,9 +48,19 @@ def test_a_claim_takes_what_its_group_says_unless_it_says_otherwise(tmp_path):
         ('tiers = ["released"]', 'tiers = ["gossip"]', "unknown tier"),
         ('controls = {holds = "told", fails = "shuffled"}\n', "", "no controls"),
         ('fails = "shuffled"', 'fails = "told"', "cannot both"),
-        (', fails = "shuffled"', "", "'holds' and 'fails'"),
+        (', fails = "shuffled"', "", "missing key 'fails'"),
         ('section = "Section"', 'sectio = "Section"', "unknown key"),
         ("[[group]]", "[[group]", "cannot be read"),
+        ("[[group]]\ntest", "[group]\ntest", "array of tables|cannot be read"),
+        ('rows = ["C001"]', 'rows = "C001"', "rows must be a list"),
+        ('statement = "Something holds."', 'statement = " "', "statement must be a text"),
+        ('tiers = ["released"]', 'tiers = ["released", "released"]', "twice"),
+        ('test = "test_x.py::test_x"', 'test = "x.py"', "name of a test"),
+        ('holds = "told"', "holds = {}", "holds must be"),
+        ('holds = "told"', "holds = 1", "holds must be"),
+        ("bound = 0", "bound = nan", "finite"),
+        ('where = "Results"', 'where = "Results"\nours = "false"', "ours must be true or false"),
+        ('where = "Results"', 'where = "Results"\nvariant = "x"', "variant must be a table"),
     ],
 )
 def test_a_registry_that_does_not_say_what_it_must_is_refused(tmp_path, old, new, complaint):
@@ -84,6 +94,7 @@ def test_an_untested_claim_says_why_and_what_would_settle_it(tmp_path):
     ("old", "new"),
     [
         ("not-observable", "because"),
+        ("not-observable", "unreachable"),
         (', settles = "training traces"', ""),
         ('where = "Discussion"', 'where = "Discussion"\ntiers = ["released"]'),
     ],
