@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any, cast
 
 import numpy as np
+from scipy.special import ndtri
 
 from core.evidence.tables import ALL, DIMENSION_SETS, MODELS, SENSORY, Ratings
 from core.metrics.bootstrap import RsaBootstrap, SelfPairs, bootstrap_rsa, percentile_interval
@@ -40,6 +41,13 @@ def from_draws(
     """Return an estimate with the percentile interval of its bootstrap draws."""
     low, high = percentile_interval(draws, confidence)
     return Estimate(value, low, high, n, method, confidence=confidence, seed=SEED, label=label)
+
+
+def wilson(share: float, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Return Wilson's interval of a share of n cases."""
+    z2 = float(ndtri((1 + confidence) / 2)) ** 2
+    middle, half = share + z2 / (2 * n), np.sqrt(z2 * (share * (1 - share) + z2 / (4 * n)) / n)
+    return (middle - half) / (1 + z2 / n), (middle + half) / (1 + z2 / n)
 
 
 def dimension_names(language: str, dimensions: str) -> tuple[str, ...]:
@@ -88,13 +96,16 @@ def structure(evidence: Any, language: str, dimensions: str) -> Structure:
 
 @cache
 def bootstrap(evidence: Any, language: str, dimensions: str, self_pairs: str) -> RsaBootstrap:
-    """Return the bootstrap over concepts of every model's RSA with people."""
+    """Return the bootstrap over concepts of every model's RSA with people.
+
+    The concepts drawn are the same under both rules for self-pairs.
+    """
     one = structure(evidence, language, dimensions)
     return bootstrap_rsa(
         one.human,
         one.models,
         n_resamples=RESAMPLES[self_pairs],
-        rng=generator("rsa", language, dimensions, self_pairs),
+        rng=generator("rsa", language, dimensions),
         self_pairs=cast("SelfPairs", self_pairs),
     )
 
@@ -107,14 +118,19 @@ def rsa_difference(
     dimensions: str = "all",
     self_pairs: str = "drop",
     confidence: float = 0.95,
+    first: int | None = None,
 ) -> Estimate:
-    """Measure how far one model's RSA with people lies above another's."""
+    """Measure how far one model's RSA with people lies above another's.
+
+    All draws of the bootstrap are used, or only the `first` so many.
+    """
     found = bootstrap(evidence, language, dimensions, self_pairs)
+    draws = found.difference(model, over)[:first]
     return from_draws(
         found.rho[model] - found.rho[over],
-        found.difference(model, over),
+        draws,
         found.n,
-        f"RSA difference, bootstrap over concepts, self-pairs {self_pairs} (B={found.n_resamples})",
+        f"RSA difference, bootstrap over concepts, self-pairs {self_pairs} (B={len(draws)})",
         confidence=confidence,
         label=f"{model} over {over}",
     )
@@ -224,7 +240,7 @@ def rho_draws(evidence: Any, language: str) -> RhoDraws:
     codes = [np.column_stack([_codes(x) for x in block.T]) for block in columns]
     found = {model: np.empty((len(samples), len(table.dimensions))) for model in table.models}
     for b, at in enumerate(samples):
-        human, *models = [_centred_ranks(block[at]) for block in codes]
+        human, *models = [centred_ranks(block[at]) for block in codes]
         for model, x in zip(table.models, models, strict=True):
             found[model][b] = (human * x).sum(0)
     return RhoDraws(n, {m: x[0] for m, x in found.items()}, {m: x[1:] for m, x in found.items()})
@@ -234,7 +250,7 @@ def _codes(column: np.ndarray) -> np.ndarray:
     return np.unique(column, return_inverse=True)[1]
 
 
-def _centred_ranks(codes: np.ndarray) -> np.ndarray:
+def centred_ranks(codes: np.ndarray) -> np.ndarray:
     """Return (n, d) centred average ranks of unit length from integer codes 0..k-1 per column."""
     placed = np.empty(codes.shape)
     for j, column in enumerate(codes.T):

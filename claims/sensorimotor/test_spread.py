@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-from scipy.special import ndtri
 
 from claims.sensorimotor.common import (
     WORD_RESAMPLES,
     alignment,
     from_draws,
     generator,
+    wilson,
 )
 from core.evidence.tables import ALL
 from core.metrics.bootstrap import resample
@@ -31,16 +31,10 @@ def share_below_one(evidence, dimensions) -> list[Estimate]:
     ratings, family = training_ratings(evidence), []
     for dimension in dimensions.split("+"):
         found = float((ratings[:, ALL.index(dimension)] < 1).mean())
-        low, high = _wilson(found, len(ratings))
+        low, high = wilson(found, len(ratings))
         method = "share of training words rated below 1, Wilson interval"
         family.append(Estimate(found, low, high, len(ratings), method, label=dimension))
     return family
-
-
-def _wilson(share: float, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    z2 = ndtri((1 + confidence) / 2) ** 2
-    middle, half = share + z2 / (2 * n), np.sqrt(z2 * (share * (1 - share) + z2 / (4 * n)) / n)
-    return (middle - half) / (1 + z2 / n), (middle + half) / (1 + z2 / n)
 
 
 def test_mostly_below_one(judge):

@@ -8,23 +8,28 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.cluster.hierarchy import cophenet, linkage
+from scipy.cluster.hierarchy import cophenet, fcluster, linkage
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import spearmanr, zscore
 
 from claims.sensorimotor.common import (
+    RESAMPLES,
+    SEED,
     dimension_names,
-    from_draws,
     generator,
     rsa_difference,
     structure,
+    wilson,
 )
+from core.metrics.correlation import ranks
 from core.metrics.rdm import rsa
 from core.metrics.words import mean_interval
 from core.verdict.estimate import Estimate
 
 #: How many words Fig. 1c draws, and how many random draws of as many are looked at.
-DRAWN, SUBSETS = 40, 200
+DRAWN, SUBSETS = 40, 1000
+#: How many blocks a tree is cut into.
+BLOCKS = 4
 
 
 def rsa_figure(evidence, language, model, dimensions) -> Estimate:
@@ -58,11 +63,12 @@ def test_fine_tuning_raises_rsa(judge):
 
 
 def gain_without_self_pairs(evidence, language, model, dimensions="all") -> Estimate:
-    return rsa_difference(evidence, language, model, dimensions=dimensions, self_pairs="drop")
+    variant = {"dimensions": dimensions, "self_pairs": "drop", "first": RESAMPLES["keep"]}
+    return rsa_difference(evidence, language, model, **variant)
 
 
 def test_gain_without_self_pairs(judge):
-    """The gain does not rest on concepts drawn twice being counted as alike."""
+    """The gain does not rest on concepts drawn twice being counted as alike: same draws without."""
     judge(gain_without_self_pairs)
 
 
@@ -100,44 +106,75 @@ def test_concepts(judge):
 
 
 @cache
-def tree_fit(evidence, language, tree) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Return how well a Ward tree fits each RDM, over random and over disjoint draws of 40 words.
+def drawn_words(evidence, language, kind) -> list[np.ndarray]:
+    """Return draws of 40 words: as many "disjoint" ones as there are, or 1,000 "random" ones."""
+    n, rng = structure(evidence, language, "all").n, generator("trees", language, kind)
+    if kind == "disjoint":
+        return list(rng.permutation(n)[: n // DRAWN * DRAWN].reshape(-1, DRAWN))
+    return [rng.choice(n, DRAWN, replace=False) for _ in range(SUBSETS)]
 
-    The fit is the cophenetic correlation: 1 where distances are those of nested blocks. The tree is
-    each RDM's "own", or the "human" one, in whose order Fig. 1c draws every RDM.
+
+@cache
+def tree_fit(evidence, language, tree, fit, kind) -> dict[str, np.ndarray]:
+    """Return how well a Ward tree fits each RDM on every draw of words.
+
+    The tree is each RDM's "own", or the "human" one, in whose order Fig. 1c draws every RDM.
     """
-    one, rng = structure(evidence, language, "all"), generator("trees", language)
-    parts = rng.permutation(one.n)[: one.n // DRAWN * DRAWN].reshape(-1, DRAWN)
-    random = [rng.choice(one.n, DRAWN, replace=False) for _ in range(SUBSETS)]
-    human = squareform(one.human)
-    by_draw, by_part = {}, {}
+    one, measure = structure(evidence, language, "all"), FITS[fit]
+    human, found = squareform(one.human), {}
     for name, distances in {"Human": one.human, **one.models}.items():
         square = squareform(distances)
         shape = square if tree == "own" else human
-        by_draw[name] = np.array([_cophenetic(shape, square, at) for at in random])
-        by_part[name] = np.array([_cophenetic(shape, square, at) for at in parts])
-    return by_draw, by_part
+        draws = [np.ix_(at, at) for at in drawn_words(evidence, language, kind)]
+        found[name] = np.array(
+            [measure(_condensed(shape[x]), _condensed(square[x])) for x in draws]
+        )
+    return found
 
 
-def _cophenetic(tree: np.ndarray, square: np.ndarray, at: np.ndarray) -> float:
-    shape, some = (squareform(x[np.ix_(at, at)], checks=False) for x in (tree, square))
-    return float(cophenet(linkage(shape, "ward"), some)[0])
+def _condensed(square: np.ndarray) -> np.ndarray:
+    return squareform(square, checks=False)
 
 
-def more_structured(evidence, language, model, over, tree, reading) -> Estimate:
+def _cophenetic(shape: np.ndarray, distances: np.ndarray) -> float:
+    """Return the cophenetic correlation: 1 where distances are those of the tree's nested blocks."""
+    return float(cophenet(linkage(shape, "ward"), distances)[0])
+
+
+def _contrast(shape: np.ndarray, distances: np.ndarray) -> float:
+    """Return how far pairs across the tree's four blocks outrank pairs within one.
+
+    It is the mean rank between blocks less that within, over the number of pairs: the probability
+    that a pair across lies farther apart than one within, less one half.
+    """
+    blocks = fcluster(linkage(shape, "ward"), BLOCKS, "maxclust")
+    apart = _condensed(blocks[:, None] != blocks)
+    placed = ranks(distances) / len(distances)
+    return float(placed[apart].mean() - placed[~apart].mean())
+
+
+FITS = {"cophenetic": _cophenetic, "contrast": _contrast}
+
+
+def more_structured(evidence, language, model, over, tree, reading, fit="cophenetic") -> Estimate:
     """Measure how much better a tree fits one RDM than another.
 
-    Reading "any": over draws of 40 words, with the interval that holds 95 % of the draws. Reading
-    "mean": on average over disjoint draws, with the interval of that mean.
+    Reading "share": the share of random draws of 40 words on which it fits better. Reading "mean":
+    how much better it fits on average over disjoint draws.
     """
-    by_draw, by_part = tree_fit(evidence, language, tree)
-    what = f"difference of cophenetic correlations (Ward, {tree} tree, 40 words)"
+    kind = "random" if reading == "share" else "disjoint"
+    found = tree_fit(evidence, language, tree, fit, kind)
+    better = found[model] - found[over]
     n, label = structure(evidence, language, "all").n, f"{model} over {over}"
-    if reading == "any":
-        draws = by_draw[model] - by_draw[over]
-        return from_draws(draws.mean(), draws, n, f"{what}, {SUBSETS} random draws", label=label)
-    mean, low, high = mean_interval(by_part[model] - by_part[over])
-    return Estimate(mean, low, high, n, f"{what}, mean over disjoint draws", label=label)
+    what = f"{fit} (Ward, {tree} tree, 40 words)"
+    if reading == "share":
+        value = float((better > 0).mean())
+        low, high = wilson(value, len(better))
+        method = f"share of {len(better)} random draws with the larger {what}, Wilson interval"
+        return Estimate(value, low, high, n, method, seed=SEED, label=label)
+    mean, low, high = mean_interval(better)
+    method = f"difference of {what}, mean over disjoint draws"
+    return Estimate(mean, low, high, n, method, seed=SEED, label=label)
 
 
 def test_block_structure(judge):

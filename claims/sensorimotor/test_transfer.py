@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from claims.sensorimotor.common import (
+    RESAMPLES,
     features_rdm,
     gains,
     mean_gain,
@@ -34,7 +35,8 @@ def test_transfer_on_average(judge):
 
 
 def motor_gain(evidence, model, self_pairs) -> Estimate:
-    return rsa_difference(evidence, "en", model, dimensions="motor", self_pairs=self_pairs)
+    variant = {"dimensions": "motor", "self_pairs": self_pairs, "first": RESAMPLES["keep"]}
+    return rsa_difference(evidence, "en", model, **variant)
 
 
 def test_motor_rsa_gain(judge):
@@ -43,21 +45,29 @@ def test_motor_rsa_gain(judge):
 
 
 def beyond_sensory(evidence) -> Estimate:
-    """Compare Nl_FT's motor ratings with its own sensory ratings as a picture of human motor ones.
+    """Measure how much more motor than sensory answers gained as a picture of human motor ones.
 
-    Were its motor answers no more than its sensory knowledge under another name, the sensory
-    ratings would picture the human motor structure as well.
+    Were Nl_FT's motor answers no more than its sensory knowledge under another name, its sensory
+    answers would picture the human motor structure as well; and what Base's answers show of that
+    was there before the tuning.
     """
     table = evidence.ratings("en").complete()
     human = features_rdm(table.select("motor").human)
-    both = [features_rdm(table.select(d).models["Nl_FT"]) for d in ("motor", "sensory")]
-    influences = [rsa_influence(human, one) for one in both]
-    method = "RSA with human motor ratings: motor less sensory answers, infinitesimal jackknife"
-    return smooth(difference, influences, method)
+    answers = [table.select(d).models[m] for m in ("Nl_FT", "Base") for d in ("motor", "sensory")]
+    influences = [rsa_influence(human, features_rdm(x)) for x in answers]
+    method = (
+        "RSA with human motor ratings: motor less sensory answers, Nl_FT less Base,"
+        " infinitesimal jackknife"
+    )
+    return smooth(_difference_of_differences, influences, method)
+
+
+def _difference_of_differences(a: float, b: float, c: float, d: float) -> float:
+    return (a - b) - (c - d)
 
 
 def test_motor_beyond_sensory(judge):
-    """What Nl_FT knows of motor structure is more than its sensory answers hold."""
+    """What Nl_FT learnt of motor structure is more than what its sensory answers learnt of it."""
     judge(beyond_sensory)
 
 
