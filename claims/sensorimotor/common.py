@@ -96,10 +96,7 @@ def structure(evidence: Any, language: str, dimensions: str) -> Structure:
 
 @cache
 def bootstrap(evidence: Any, language: str, dimensions: str, self_pairs: str) -> RsaBootstrap:
-    """Return the bootstrap over concepts of every model's RSA with people.
-
-    The concepts drawn are the same under both rules for self-pairs.
-    """
+    """Return the bootstrap of every model's RSA with people; either rule sees the same draws."""
     one = structure(evidence, language, dimensions)
     return bootstrap_rsa(
         one.human,
@@ -120,10 +117,7 @@ def rsa_difference(
     confidence: float = 0.95,
     first: int | None = None,
 ) -> Estimate:
-    """Measure how far one model's RSA with people lies above another's.
-
-    All draws of the bootstrap are used, or only the `first` so many.
-    """
+    """Measure how far one model's RSA with people lies above another's, by the `first` draws."""
     found = bootstrap(evidence, language, dimensions, self_pairs)
     draws = found.difference(model, over)[:first]
     return from_draws(
@@ -252,12 +246,12 @@ def _codes(column: np.ndarray) -> np.ndarray:
 
 def centred_ranks(codes: np.ndarray) -> np.ndarray:
     """Return (n, d) centred average ranks of unit length from integer codes 0..k-1 per column."""
-    placed = np.empty(codes.shape)
+    placed = np.empty(codes.shape, order="F")
     for j, column in enumerate(codes.T):
         counts = np.bincount(column)
-        placed[:, j] = (np.cumsum(counts) - (counts - 1) / 2)[column]
-    placed -= placed.mean(0)
-    return placed / np.linalg.norm(placed, axis=0)
+        middle = np.cumsum(counts) - counts / 2 - len(column) / 2
+        placed[:, j] = (middle / np.sqrt(counts @ middle**2))[column]
+    return placed
 
 
 def mean_gain(

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
+from claims.sensorimotor.common import WORD_RESAMPLES, from_draws, generator
 from claims.sensorimotor.word_level import (
     difference_estimate,
     rank_estimate,
@@ -13,7 +14,8 @@ from claims.sensorimotor.word_level import (
     similarity_table,
     words,
 )
-from core.metrics.correlation import pearson, pearson_interval
+from core.metrics.bootstrap import resample
+from core.metrics.correlation import pearson, pearson_interval, spearman
 from core.metrics.rdm import standardise
 from core.metrics.words import word_distance
 from core.verdict.estimate import Estimate
@@ -49,11 +51,27 @@ def test_base_correlations(judge):
 
 
 def pooled_correlation(evidence, first, second):
-    """Rank correlation of two models over the scores of both languages together."""
-    english = words(evidence, "en", "all").similarity
-    dutch = words(evidence, "nl", "sensory").similarity
-    x, y = (np.concatenate([english[model], dutch[model]]) for model in (first, second))
-    return rank_estimate(x, y, f"{first}, {second}")
+    """Rank correlation of two models over the scores of both languages together.
+
+    An English word and its Dutch translation are two rows but one concept, and not independent:
+    the interval is from the bootstrap over concepts.
+    """
+    english, dutch = words(evidence, "en", "all"), words(evidence, "nl", "sensory")
+    sides = (
+        pd.DataFrame(english.similarity, index=list(english.ratings.translations)),
+        pd.DataFrame(dutch.similarity, index=list(dutch.ratings.concepts)),
+    )
+    pairs = pd.concat([side[[first, second]] for side in sides], axis=1).to_numpy()
+
+    def rho(i):
+        x, y = pairs[i].reshape(-1, 2).T
+        return spearman(x[~np.isnan(x)], y[~np.isnan(x)])
+
+    n = len(pairs)
+    rng = generator("pooled", first, second)
+    draws = resample(rho, n, n_resamples=WORD_RESAMPLES, rng=rng)
+    method = f"Spearman over both languages' words, bootstrap over concepts (B={WORD_RESAMPLES})"
+    return from_draws(rho(np.arange(n)), draws, n, method, label=f"{first}, {second}")
 
 
 def scipy_pooled_correlation(evidence, first, second):
@@ -64,7 +82,7 @@ def scipy_pooled_correlation(evidence, first, second):
 
 
 def test_pooled_correlation(judge):
-    """The heatmap is derived from the scores of both languages."""
+    """The heatmap is derived from the scores of both languages, pooled."""
     judge(pooled_correlation, oracle=scipy_pooled_correlation)
 
 
@@ -92,6 +110,32 @@ def shared_variance(evidence, first, second, language, dimensions):
 def test_shared_variance(judge):
     """A tight scatter is one where a line explains most of the variance."""
     judge(shared_variance)
+
+
+def shared_variance_leads(evidence, first, second, over, language, dimensions):
+    """By how much a line explains more of one pair of models than of each of the other pairs."""
+    scores = words(evidence, language, dimensions).similarity
+    pairs = [(first, second), *over]
+    n = len(scores[first])
+
+    def shares(i):
+        return np.array([pearson(scores[a][i], scores[b][i]) ** 2 for a, b in pairs])
+
+    found = shares(np.arange(n))
+    rng = generator("shared variance", first, second, language, dimensions)
+    draws = resample(shares, n, n_resamples=WORD_RESAMPLES, rng=rng)
+    method = f"difference of r squared, bootstrap over words (B={WORD_RESAMPLES})"
+    return [
+        from_draws(
+            found[0] - found[k], draws[:, 0] - draws[:, k], n, method, label=f"over {a}, {b}"
+        )
+        for k, (a, b) in enumerate(pairs[1:], start=1)
+    ]
+
+
+def test_shared_variance_leads(judge):
+    """One pair of models scatters more tightly around a line than other pairs do."""
+    judge(shared_variance_leads)
 
 
 def partial_correlation(evidence, first, second, language, dimensions):

@@ -12,11 +12,19 @@ from core.verdict.estimate import Estimate
 WORD = "SHOUTER"
 
 
-def flatness(evidence):
-    """Spread of Base's answers over the dimensions, relative to the spread of people's."""
+def flatness(evidence, to_level=False):
+    """Spread of Base's answers over the dimensions, relative to the spread of people's.
+
+    Measured to its level, a spread is the coefficient of variation: the SD over the mean.
+    """
     profile = evidence.ratings("en").profile(WORD)
-    ratio = profile["Base"].std() / profile["Human"].std()
-    return Estimate.exact(ratio, len(profile["Human"]), "ratio of SDs over dimensions")
+    base, people = (_spread(profile[who], to_level) for who in ("Base", "Human"))
+    method = f"ratio of {'coefficients of variation' if to_level else 'SDs'} over dimensions"
+    return Estimate.exact(base / people, len(profile["Human"]), method)
+
+
+def _spread(profile, to_level):
+    return profile.std() / (profile.mean() if to_level else 1.0)
 
 
 def test_flatness(judge):

@@ -30,6 +30,8 @@ from core.verdict.estimate import Estimate
 DRAWN, SUBSETS = 40, 1000
 #: How many blocks a tree is cut into.
 BLOCKS = 4
+#: A correlation above this is a strong one.
+STRONG = 0.5
 
 
 def rsa_figure(evidence, language, model, dimensions) -> Estimate:
@@ -137,7 +139,7 @@ def _condensed(square: np.ndarray) -> np.ndarray:
 
 
 def _cophenetic(shape: np.ndarray, distances: np.ndarray) -> float:
-    """Return the cophenetic correlation: 1 where distances are those of the tree's nested blocks."""
+    """Return the cophenetic correlation: 1 where distances are those of nested blocks."""
     return float(cophenet(linkage(shape, "ward"), distances)[0])
 
 
@@ -168,18 +170,35 @@ def more_structured(evidence, language, model, over, tree, reading, fit="cophene
     n, label = structure(evidence, language, "all").n, f"{model} over {over}"
     what = f"{fit} (Ward, {tree} tree, 40 words)"
     if reading == "share":
-        value = float((better > 0).mean())
-        low, high = wilson(value, len(better))
-        method = f"share of {len(better)} random draws with the larger {what}, Wilson interval"
-        return Estimate(value, low, high, n, method, seed=SEED, label=label)
+        return _share(better > 0, n, f"random draws with the larger {what}", label)
     mean, low, high = mean_interval(better)
     method = f"difference of {what}, mean over disjoint draws"
     return Estimate(mean, low, high, n, method, seed=SEED, label=label)
 
 
+def _share(holds: np.ndarray, n: int, of: str, label: str) -> Estimate:
+    value = float(holds.mean())
+    low, high = wilson(value, len(holds))
+    method = f"share of {len(holds)} {of}, Wilson interval"
+    return Estimate(value, low, high, n, method, seed=SEED, label=label)
+
+
 def test_block_structure(judge):
     """One RDM is more block-like than another."""
     judge(more_structured)
+
+
+def strongly_fitted(evidence, language, model) -> Estimate:
+    """Measure on how many random draws of 40 words the human tree fits an RDM strongly."""
+    found = tree_fit(evidence, language, "human", "cophenetic", "random")[model]
+    n = structure(evidence, language, "all").n
+    what = f"random draws with a cophenetic correlation above {STRONG:g} (Ward, human tree)"
+    return _share(found > STRONG, n, what, model)
+
+
+def test_clear_blocks(judge):
+    """An RDM is clearly block-like in the order of the figure."""
+    judge(strongly_fitted)
 
 
 def dataset(evidence, language) -> Estimate:

@@ -50,8 +50,8 @@ def scaled_within(evidence, model) -> Estimate:
     features = [table.human, table.models[model], table.models["Base"]]
 
     def gain(at: np.ndarray) -> float:
-        steps = np.column_stack([_rounded_rdm(x[at]) for x in features])
-        human, tuned, base = centred_ranks(steps).T
+        steps = np.array([_rounded_rdm(x[at]) for x in features])
+        human, tuned, base = centred_ranks(steps.T).T
         return float(human @ tuned - human @ base)
 
     rng, n_draws = generator("rsa", "en", "all"), RESAMPLES["keep"]
@@ -64,8 +64,8 @@ def scaled_within(evidence, model) -> Estimate:
 def _rounded_rdm(features: np.ndarray) -> np.ndarray:
     """Return condensed cosine distances of standardised ratings, in whole steps of 1e-4."""
     z = standardise(features)
-    z /= np.linalg.norm(z, axis=1, keepdims=True)
-    return np.rint(squareform(1e4 * (1 - z @ z.T), checks=False)).astype(np.int64)
+    z *= 100 / np.linalg.norm(z, axis=1, keepdims=True)
+    return 10_000 - np.rint(squareform(z @ z.T, checks=False)).astype(np.int64)
 
 
 def test_gain_standardised_within(judge):
@@ -120,7 +120,8 @@ def group_ceiling(evidence) -> float:
     centre = means.mean(axis=0)
     shrunk = centre + np.sqrt(reliability) * (means - centre)
     groups = [ranks(features_rdm(x)) for x in _replicates(shrunk, error, "groups")]
-    return float(np.corrcoef(groups)[np.triu_indices(REPLICATES, 1)].mean())
+    agreement = np.asarray(np.corrcoef(groups))
+    return float(agreement[np.triu_indices(REPLICATES, 1)].mean())
 
 
 def rsa_gap_closed(evidence, model) -> Estimate:
