@@ -13,6 +13,7 @@ from claims.sensorimotor.common import (
     generator,
     mean_gain,
     rsa_difference,
+    wilson,
 )
 from claims.sensorimotor.word_level import difference_estimate, rank_estimate, words
 from core.metrics.bootstrap import percentile_interval, resample
@@ -24,14 +25,8 @@ def share_improved(evidence, model, language, dimensions):
     """Share of the words that a model puts closer to people than Base does."""
     scores = words(evidence, language, dimensions).similarity
     better = scores[model] > scores["Base"]
-    low, high = _wilson(better.mean(), len(better))
+    low, high = wilson(better.mean(), len(better))
     return Estimate(better.mean(), low, high, len(better), "share of words, Wilson interval")
-
-
-def _wilson(share, n, z=1.959964):
-    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return centre - half, centre + half
 
 
 def test_share_improved(judge):
