@@ -240,9 +240,10 @@ class Run:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Take over what a worker of xdist collected: every worker collects the same."""
+        """Take over what a worker of xdist noted; all of them note the same of the collection."""
         output = getattr(node, "workeroutput", {})
-        self.problems = output.get("claims-problems", self.problems)
+        noted = output.get("claims-problems", ())
+        self.problems += [problem for problem in noted if problem not in self.problems]
         self.selected |= set(output.get("claims-selected", ()))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

@@ -174,6 +174,10 @@ def test_a_crash_in_a_measure_is_a_failure_and_a_bad_fixture_an_error(checkout):
     assert result.returncode == 1
     assert "ZeroDivisionError" in result.stdout
     assert "test_same_figure[reported-sm-text-hand] ended without a verdict" in result.stdout
+    # Each worker notes only its own tests; what one found must outlive the other's word.
+    result = checkout.run("claims", "-n", "2")
+    for case in ("reported", "holds:doctored", "fails:doctored"):
+        assert result.stdout.count(f"[{case}-sm-text-hand] ended without a verdict") == 1
     checkout.write("fixtures/reported/sensorimotor.toml", FACTS.replace("[hand]", "[foot]"))
     result = checkout.run()
     assert "1 error" in result.stdout or "errors" in result.stdout
