@@ -13,7 +13,20 @@ from typing import Any
 from core.paths import ROOT
 
 DISTRIBUTION = "grounding-claims"
-PACKAGES = ("numpy", "scipy", "pandas", "numba", "pooch", "openpyxl", "pytest", "hypothesis")
+PACKAGES = (
+    "numpy",
+    "scipy",
+    "pandas",
+    "numba",
+    "pooch",
+    "openpyxl",
+    "pytest",
+    "hypothesis",
+    "safetensors",
+    "torch",
+    "minigrid",
+    "gymnasium",
+)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from core.verdict.claim import NOT_REACHED, Claim
-from core.verdict.lock import write_atomically
+from core.files import write_atomically
 from core.verdict.record import Record
 
 SCHEMA = 1

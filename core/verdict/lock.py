@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from core.files import write_atomically
 from core.verdict.claim import NOT_REACHED, Claim
 from core.verdict.criterion import Verdict
 
@@ -84,20 +83,3 @@ def reviewed(
         if not row["expects"] and row["reason"] not in NOT_REACHED
     }
     return kept | found
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file through a temporary one beside it, so that no partial file is left."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        # mkstemp gives 0600; the file should read as any other in the checkout.
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(temporary).chmod(0o666 & ~umask)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

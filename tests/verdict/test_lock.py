@@ -1,7 +1,8 @@
 import pytest
 
 from core.verdict.criterion import Verdict
-from core.verdict.lock import LockError, read_lock, write_atomically, write_lock
+from core.files import write_atomically
+from core.verdict.lock import LockError, read_lock, write_lock
 
 LOCK = {
     ("sm-b", "released"): Verdict.REFUTED,

@@ -1,0 +1,1 @@
+"""The agent of the ALM paper: tasks, demonstrations, model, training, evaluation."""
