@@ -15,7 +15,8 @@ def claims() -> dict[str, tuple[Claim, ...]]:
 
 
 @pytest.mark.parametrize(
-    ("paper", "letter", "count"), [("sensorimotor", "C", 126), ("coverage", "N", 14)]
+    ("paper", "letter", "count"),
+    [("sensorimotor", "C", 126), ("coverage", "N", 14), ("alm", "A", 34)],
 )
 def test_every_row_of_the_catalogue_is_covered(claims, paper, letter, count):
     width = len(str(count))
