@@ -7,15 +7,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from core.agent.errors import AgentError
+from core.agent.options import add_commands
 from core.evidence.errors import EvidenceError, Unreachable
+from core.evidence.replicated import AGENTS, Replicated
 from core.evidence.store import Store
 from core.paths import ROOT
-from core.report import terminal
+from core.report import agents, terminal
 from core.report.verdicts import VerdictsError, read_verdicts
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the `claims` command; returns its exit code, 0 or 1."""
+    """Run the `claims` command; returns its exit code: 0, 1, or 130 if stopped."""
     parser = argparse.ArgumentParser(
         prog="claims",
         description="Evidence for the claims suite: run `pytest claims/` to judge it.",
@@ -48,12 +51,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="what `pytest claims/` wrote (default: verdicts.json in the checkout)",
     )
     showing.set_defaults(command=_table)
+    counting = commands.add_parser(
+        "agents",
+        help="print how often the replicated agents succeed",
+        description="Print the success of the agents that are kept as evidence, with Wilson's "
+        "95 %% interval, beside policies that neither see nor listen.",
+    )
+    counting.add_argument(
+        "folder", nargs="?", type=Path, default=AGENTS, help="default: fixtures/agent"
+    )
+    counting.set_defaults(command=_agents)
+    add_commands(commands)
     options = parser.parse_args(arguments)
     try:
         return options.command(options)
-    except (EvidenceError, Unreachable, VerdictsError) as error:
+    except (EvidenceError, Unreachable, VerdictsError, AgentError, OSError) as error:
         print(f"claims: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("claims: stopped; run it again to go on", file=sys.stderr)
+        return 130
 
 
 def _fetch(options: argparse.Namespace) -> int:
@@ -74,6 +91,12 @@ def _table(options: argparse.Namespace) -> int:
     for line, _ in terminal.table(rows):
         print(line)
     for line in terminal.summary(rows):
+        print(line)
+    return 0
+
+
+def _agents(options: argparse.Namespace) -> int:
+    for line in agents.replicated(Replicated(options.folder)):
         print(line)
     return 0
 

@@ -9,7 +9,6 @@ from functools import cache
 from typing import Any, cast
 
 import numpy as np
-from scipy.special import ndtri
 
 from core.evidence.tables import ALL, DIMENSION_SETS, MODELS, SENSORY, Ratings
 from core.metrics.bootstrap import RsaBootstrap, SelfPairs, bootstrap_rsa, percentile_interval
@@ -41,13 +40,6 @@ def from_draws(
     """Return an estimate with the percentile interval of its bootstrap draws."""
     low, high = percentile_interval(draws, confidence)
     return Estimate(value, low, high, n, method, confidence=confidence, seed=SEED, label=label)
-
-
-def wilson(share: float, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Return Wilson's interval of a share of n cases."""
-    z2 = float(ndtri((1 + confidence) / 2)) ** 2
-    middle, half = share + z2 / (2 * n), np.sqrt(z2 * (share * (1 - share) + z2 / (4 * n)) / n)
-    return (middle - half) / (1 + z2 / n), (middle + half) / (1 + z2 / n)
 
 
 def dimension_names(language: str, dimensions: str) -> tuple[str, ...]:

@@ -13,11 +13,11 @@ from claims.sensorimotor.common import (
     generator,
     mean_gain,
     rsa_difference,
-    wilson,
 )
 from claims.sensorimotor.word_level import difference_estimate, rank_estimate, words
 from core.metrics.bootstrap import percentile_interval, resample
 from core.metrics.correlation import pearson, pearson_interval, ranks, spearman
+from core.metrics.proportion import wilson_interval
 from core.verdict.estimate import Estimate
 
 
@@ -25,7 +25,7 @@ def share_improved(evidence, model, language, dimensions):
     """Share of the words that a model puts closer to people than Base does."""
     scores = words(evidence, language, dimensions).similarity
     better = scores[model] > scores["Base"]
-    low, high = wilson(better.mean(), len(better))
+    low, high = wilson_interval(better.mean(), len(better))
     return Estimate(better.mean(), low, high, len(better), "share of words, Wilson interval")
 
 

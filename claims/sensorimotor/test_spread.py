@@ -11,11 +11,11 @@ from claims.sensorimotor.common import (
     alignment,
     from_draws,
     generator,
-    wilson,
 )
 from core.evidence.tables import ALL
 from core.metrics.bootstrap import resample
 from core.metrics.correlation import spearman, spearman_interval
+from core.metrics.proportion import wilson_interval
 from core.verdict.estimate import Estimate
 
 CHEMICAL = ("Gustatory", "Olfactory")
@@ -31,7 +31,7 @@ def share_below_one(evidence, dimensions) -> list[Estimate]:
     ratings, family = training_ratings(evidence), []
     for dimension in dimensions.split("+"):
         found = float((ratings[:, ALL.index(dimension)] < 1).mean())
-        low, high = wilson(found, len(ratings))
+        low, high = wilson_interval(found, len(ratings))
         method = "share of training words rated below 1, Wilson interval"
         family.append(Estimate(found, low, high, len(ratings), method, label=dimension))
     return family

@@ -1,17 +1,32 @@
-"""What `claims demonstrate`, `train`, `evaluate` and `replicate` do, once torch is there."""
+"""What `claims demonstrate`, `train`, `evaluate` and `replicate` do."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 
-from core.agent.dataset import make_demonstrations
+from core.agent.dataset import make_demonstrations, read_demonstrations
+from core.agent.evaluation import floors, greedy, held_out_starts, play
+from core.agent.evidence import write_manifest, write_variant
 from core.agent.model import Architecture
-from core.agent.replication import Job, train_agents
-from core.agent.training import Recipe
+from core.agent.replication import (
+    EPISODES,
+    EVALUATION_SEED,
+    Job,
+    floor_results,
+    train_agents,
+)
+from core.agent.runs import Recipe, load_run
+from core.evidence.errors import EvidenceError
+from core.report.agents import Counts, success
 
 
 @dataclass(frozen=True)
@@ -23,28 +38,137 @@ class Variant:
     seeds: int
 
 
+#: The paper's ten runs; the other start and the other pooling that its words allow; and a clone
+#: that is deaf to language, to hold the agent against.
 PLAN = (
     Variant("baseline", Architecture(), 10),
-    Variant("identical", Architecture(initial="identical"), 3),
+    Variant("identical", Architecture(initial="identical"), 5),
     Variant("flatten", Architecture(pooling="flatten"), 3),
     Variant("blind", Architecture(blind=True), 2),
 )
 
 
+def demonstrate(options: argparse.Namespace) -> int:
+    """Make a data set of demonstrations and say what is in it."""
+    manifest = make_demonstrations(options.out, options.episodes, options.seed)
+    print(
+        f"{manifest['episodes']} demonstrations, {manifest['training_steps']} steps, "
+        f"{100 * manifest['success']:.1f} % of those tried succeeded, in {options.out}"
+    )
+    for task, counts in manifest["steps"].items():
+        steps = np.repeat(np.arange(len(counts)), counts)
+        if len(steps):
+            told = f"{steps.mean():.1f} steps on average, at most {steps.max()}"
+            print(f"  {task:<8} {len(steps):>6} episodes, {told}")
+    never = [name for name, count in manifest["actions"].items() if not count]
+    print(f"  never done: {', '.join(never) or 'none'}")
+    return 0
+
+
+def train(options: argparse.Namespace) -> int:
+    """Train agents and print how often they succeed."""
+    architecture = Architecture(
+        options.initial,
+        options.pooling,
+        options.tokenisation,
+        options.vision,
+        options.view,
+        options.blind,
+    )
+    recipes = [
+        Recipe(
+            seed,
+            options.updates,
+            options.batch,
+            options.learning_rate,
+            options.stop_at,
+            architecture,
+            options.vision_weights,
+        )
+        for seed in range(options.first_seed, options.first_seed + options.seeds)
+    ]
+    jobs = [
+        Job(recipe, options.demonstrations, options.out / f"seed-{recipe.seed}", _device(options))
+        for recipe in recipes
+    ]
+    train_agents(jobs, options.jobs or os.cpu_count() or 1)
+    results = {job.folder.name: _result(job.folder) for job in jobs}
+    found = {name: _counts(result["success"]) for name, result in results.items()}
+    stuck = [name for name, result in results.items() if result["plateau"]]
+    for line in success(found, stuck):
+        print(line)
+    print(f"in {options.out}; `claims evaluate {options.out}` plays more episodes")
+    return 0
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Play held-out episodes with trained agents, and with those who neither see nor listen."""
+    files = _checkpoints(options.agents)
+    data = read_demonstrations(options.demonstrations)
+    starts = held_out_starts(data.starts, options.episodes, EVALUATION_SEED)
+    found: dict[str, Counts] = {}
+    for path in files:
+        state, digest = load_run(path, _device(options))
+        if digest != data.sha256():
+            msg = (
+                f"{path}: was trained on other demonstrations than those in "
+                f"{options.demonstrations}; name its own with --demonstrations"
+            )
+            raise EvidenceError(msg)
+        state.agent.eval()
+        found[path.parent.name] = play(greedy(state.agent), starts).counts()
+    rng = np.random.default_rng(EVALUATION_SEED)
+    found |= {name: play(policy, starts).counts() for name, policy in floors(rng).items()}
+    for line in success(found):
+        print(line)
+    return 0
+
+
 def replicate(options: argparse.Namespace) -> int:
-    """Make everything that the replicated evidence on the agent rests on."""
+    """Make all that the replicated evidence on the agent rests on, and put it into fixtures/."""
     data = options.work / "demonstrations"
     make_demonstrations(data, options.episodes, seed=0)
-    device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    folders = {
+        variant.name: [
+            options.work / variant.name / f"seed-{seed}" for seed in range(variant.seeds)
+        ]
+        for variant in PLAN
+    }
     jobs = [
         Job(
             Recipe(seed=seed, updates=options.updates, architecture=variant.architecture),
             data,
-            options.work / variant.name / f"seed-{seed}",
-            device,
+            folder,
+            _device(options),
         )
         for variant in PLAN
-        for seed in range(variant.seeds)
+        for seed, folder in enumerate(folders[variant.name])
     ]
     train_agents(jobs, options.jobs or os.cpu_count() or 1)
+    for name, each in folders.items():
+        write_variant(name, each, options.out)
+    starts = held_out_starts(read_demonstrations(data).starts, EPISODES, EVALUATION_SEED)
+    write_manifest(options.out, list(folders), data, floor_results(starts))
+    print(f"wrote {options.out}: read the diff, then `pytest claims/alm --update-lock`")
     return 0
+
+
+def _counts(success: dict[str, list[int]]) -> Counts:
+    return np.array(success["64"]), np.array(success["episodes"])
+
+
+def _result(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "result.json").read_text(encoding="utf-8"))
+
+
+def _checkpoints(path: Path) -> list[Path]:
+    found: Iterable[Path] = [path] if path.is_file() else path.rglob("checkpoint.safetensors")
+    files = sorted(found)
+    if not files:
+        msg = f"{path}: holds no checkpoint.safetensors; train an agent with `claims train`"
+        raise EvidenceError(msg)
+    return files
+
+
+def _device(options: argparse.Namespace) -> str:
+    return options.device or ("cuda" if torch.cuda.is_available() else "cpu")

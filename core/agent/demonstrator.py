@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from minigrid.utils.baby_ai_bot import BabyAIBot
 
+from core.agent.errors import DemonstrationError
 from core.agent.escape import escape_path
 from core.agent.instructions import ESCAPE
 from core.agent.tasks import RequestLevel
-
-
-class DemonstrationError(RuntimeError):
-    """A demonstrator that did not do what was asked of it."""
 
 
 def demonstrate(env: RequestLevel) -> list[int]:
@@ -36,9 +33,11 @@ def demonstrate(env: RequestLevel) -> list[int]:
             action = planned[len(actions)]
         else:
             assert bot is not None
-            action = int(bot.replan(actions[-1] if actions else None))
+            suggested = bot.replan(actions[-1] if actions else None)
+            assert suggested is not None
+            action = int(suggested)
         actions.append(action)
-        _, reward, reached, truncated, _ = env.step(action)
+        _, _, reached, truncated, _ = env.step(action)
         ended = reached or truncated
     if not reached:
         msg = f"{env.instruction.text!r} was not achieved in {len(actions)} steps"

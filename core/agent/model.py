@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from core.agent.errors import RecipeError
 from core.agent.geometry import ACTIONS
 from core.agent.instructions import TOKENISATIONS, tokenise
 from core.agent.vision import ENCODERS, PatchEncoder, ResNetEncoder
@@ -59,11 +60,14 @@ class Architecture:
         for name, known in choices.items():
             if getattr(self, name) not in known:
                 msg = f"{name} is {getattr(self, name)!r}; known: {', '.join(map(str, known))}"
-                raise ValueError(msg)
+                raise RecipeError(msg)
 
 
 class Language(nn.Module):
     """f_lang, equation (2): the 108 instructions to their sentence embeddings E_L."""
+
+    tokens: Tensor
+    ends: Tensor
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()

@@ -22,7 +22,8 @@ from core.agent.escape import Escape
 from core.agent.evaluation import FEW_STEPS, Outcome, floors, greedy, held_out_starts, play
 from core.agent.instructions import ESCAPE, TASK_OF, TASKS
 from core.agent.rooms import MAX_STEPS, Starts
-from core.agent.training import Corpus, Recipe, State, begin, load, train
+from core.agent.runs import Recipe, State, begin, load_run
+from core.agent.training import Corpus, train
 from core.evidence.errors import EvidenceError
 from core.evidence.provenance import provenance
 from core.files import write_atomically
@@ -135,7 +136,7 @@ def _resume(job: Job, corpus: Corpus) -> State:
     checkpoint = job.folder / "checkpoint.safetensors"
     if not checkpoint.exists():
         return begin(job.recipe, job.device)
-    state, data = load(checkpoint, job.device)
+    state, data = load_run(checkpoint, job.device)
     if state.recipe != job.recipe or data != corpus.sha256:
         other = "recipe" if state.recipe != job.recipe else "demonstrations"
         msg = f"{checkpoint}: was trained with another {other}; choose a new --out folder"

@@ -47,6 +47,7 @@ class PatchEncoder(nn.Module):
     """
 
     width = 32
+    table: Tensor
 
     def __init__(self, table: np.ndarray) -> None:
         super().__init__()
@@ -105,6 +106,7 @@ class ResNetEncoder(nn.Module):
     """
 
     width = 128
+    table: Tensor
 
     def __init__(self, table: np.ndarray) -> None:
         super().__init__()

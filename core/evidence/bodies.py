@@ -6,9 +6,12 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, Protocol
 
+from core.evidence import simulated_agents
 from core.evidence.released import Released
+from core.evidence.replicated import Replicated
 from core.evidence.reported import Reported, load_reported
 from core.evidence.simulated import World
+from core.evidence.simulated_agents import AgentWorld
 
 
 class Body(Protocol):
@@ -35,8 +38,8 @@ def body(name: str | Mapping[str, Any], paper: str) -> Body:
     Parameters
     ----------
     name : str or mapping
-        ``released``, ``reported``, the name of a simulated world, or a table of doctored figures
-        that replace those of the ``reported`` body.
+        ``released``, ``replicated``, ``reported``, the name of a simulated world, or a table of
+        doctored figures that replace those of the ``reported`` body.
     paper : str
         Whose figures the ``reported`` body holds.
     """
@@ -44,6 +47,8 @@ def body(name: str | Mapping[str, Any], paper: str) -> Body:
         return _reported(paper).doctored(name)
     if name == "reported":
         return _reported(paper)
+    if name == "replicated":
+        return _replicated()
     return _released() if name == "released" else _world(name)
 
 
@@ -53,10 +58,15 @@ def _released() -> Released:
 
 
 @cache
+def _replicated() -> Replicated:
+    return Replicated()
+
+
+@cache
 def _reported(paper: str) -> Reported:
     return load_reported(paper)
 
 
 @cache
-def _world(name: str) -> World:
-    return World(name)
+def _world(name: str) -> World | AgentWorld:
+    return AgentWorld(name) if name in simulated_agents.WORLDS else World(name)

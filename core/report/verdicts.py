@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from core.verdict.claim import NOT_REACHED, Claim
 from core.files import write_atomically
+from core.verdict.claim import NOT_REACHED, Claim
 from core.verdict.record import Record
 
 SCHEMA = 1

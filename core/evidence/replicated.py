@@ -1,0 +1,176 @@
+"""Our own runs, kept in fixtures/: the agents of the ALM paper."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from core.evidence.errors import EvidenceError, HashMismatch
+from core.paths import FIXTURES
+
+SCHEMA = 1
+AGENTS = FIXTURES / "agent"
+
+
+@dataclass(frozen=True, eq=False)
+class Agents:
+    """Agents that were trained in one way, each from a seed of its own.
+
+    Attributes
+    ----------
+    seeds : tuple of int
+    updates : tuple of int
+        The points of the training at which the embeddings were kept.
+    embeddings : ndarray of float64, shape (seeds, points, 108, 128)
+        E_L of every instruction, equation (2).
+    along : ndarray of float64, shape (seeds, points, 3)
+        Success per task at these points, over few episodes.
+    episodes : ndarray of int64, shape (seeds, 108)
+        Held-out episodes per instruction at the end.
+    success, success_24 : ndarray of int64, shape (seeds, 108)
+        Episodes that succeeded within 64 and within 24 steps.
+    escapes : tuple of mapping
+        Per seed, reading of an escape (distance, unseen) to its success.
+    plateau : ndarray of bool, shape (seeds,)
+        Whether a run stayed where verbs are learned and objects are not.
+    """
+
+    seeds: tuple[int, ...]
+    updates: tuple[int, ...]
+    embeddings: np.ndarray
+    along: np.ndarray
+    episodes: np.ndarray
+    success: np.ndarray
+    success_24: np.ndarray
+    escapes: tuple[Mapping[tuple[int, bool], float], ...]
+    plateau: np.ndarray
+
+
+class Replicated:
+    """The runs in a folder, every file checked against the manifest before it is read.
+
+    Parameters
+    ----------
+    folder : Path
+        As `claims replicate` writes it.
+    """
+
+    name = "replicated"
+
+    def __init__(self, folder: Path = AGENTS) -> None:
+        self.folder = folder
+        self._agents: dict[str, Agents] = {}
+
+    @cached_property
+    def manifest(self) -> Mapping[str, Any]:
+        """What was run, with what, and the hash of every file.
+
+        Raises
+        ------
+        EvidenceError
+            If it is missing, or is not what it should be.
+        """
+        path = self.folder / "manifest.json"
+        try:
+            manifest = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            msg = f"{path}: cannot be read: {error}; restore it from version control"
+            raise EvidenceError(msg) from error
+        if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
+            msg = f"{path}: is no manifest of schema {SCHEMA}; restore it from version control"
+            raise EvidenceError(msg)
+        return manifest
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the manifest, which holds that of every file."""
+        return hashlib.sha256(json.dumps(self.manifest, sort_keys=True).encode()).hexdigest()
+
+    def acquire(self, parts: Iterable[str]) -> None:
+        """Load the named variants now; "floors" and "demonstrations" stand in the manifest."""
+        for part in parts:
+            if part not in {"floors", "demonstrations"}:
+                self.agents(part)
+            elif part not in self.manifest:
+                msg = f"{self.folder}/manifest.json: has no {part!r}"
+                raise EvidenceError(msg)
+
+    def agents(self, variant: str) -> Agents:
+        """Return the agents of a variant of the plan ("baseline", "identical" and so on).
+
+        Raises
+        ------
+        EvidenceError
+            If a file is missing, was changed (`HashMismatch`), or is not what it should be.
+        """
+        if variant not in self._agents:
+            runs = json.loads(self._checked(f"{variant}.json"))["runs"]
+            self._checked(f"{variant}.safetensors")
+            path = self.folder / f"{variant}.safetensors"
+            try:
+                self._agents[variant] = _agents(path, runs)
+            except (SafetensorError, KeyError, TypeError, ValueError) as error:
+                msg = f"{path}: does not fit {variant}.json ({error!r})"
+                raise EvidenceError(msg) from error
+        return self._agents[variant]
+
+    @property
+    def floors(self) -> Mapping[str, Mapping[str, Any]]:
+        """How often those succeed who neither see nor listen; counts as in a variant's file."""
+        return self.manifest["floors"]
+
+    @property
+    def demonstrations(self) -> Mapping[str, Any]:
+        """The manifest of the demonstrations."""
+        return self.manifest["demonstrations"]
+
+    def _checked(self, name: str) -> bytes:
+        path, expected = self.folder / name, self.manifest["files"].get(name)
+        remedy = "restore it from version control, or run `claims replicate`"
+        if expected is None or not path.exists():
+            msg = f"{path}: is missing or not in the manifest; {remedy}"
+            raise EvidenceError(msg)
+        content = path.read_bytes()
+        found = hashlib.sha256(content).hexdigest()
+        if found != expected:
+            raise HashMismatch(name, expected=expected, found=found, where=str(path), remedy=remedy)
+        return content
+
+
+def _agents(path: Path, runs: list[dict[str, Any]]) -> Agents:
+    with safe_open(path, "numpy") as file:
+        updates = tuple(point["update"] for point in runs[0]["points"])
+        spaces = [
+            [file.get_tensor(f"seed-{run['seed']}/update-{update}") for update in updates]
+            for run in runs
+        ]
+    along = [
+        [[won / of for won, of in point["success"].values()] for point in run["points"]]
+        for run in runs
+    ]
+    embeddings = np.array(spaces, dtype=np.float64)
+    if not np.isfinite(embeddings).all():
+        msg = "NaN or infinite embeddings"
+        raise ValueError(msg)
+    return Agents(
+        seeds=tuple(run["seed"] for run in runs),
+        updates=updates,
+        embeddings=embeddings,
+        along=np.array(along),
+        episodes=np.array([run["success"]["episodes"] for run in runs]),
+        success=np.array([run["success"]["64"] for run in runs]),
+        success_24=np.array([run["success"]["24"] for run in runs]),
+        escapes=tuple(
+            {(e["distance"], e["unseen"]): e["64"] / e["episodes"] for e in run["escapes"]}
+            for run in runs
+        ),
+        plateau=np.array([run["plateau"] for run in runs], dtype=bool),
+    )
