@@ -19,9 +19,9 @@ from claims.sensorimotor.common import (
     generator,
     rsa_difference,
     structure,
-    wilson,
 )
 from core.metrics.correlation import ranks
+from core.metrics.proportion import wilson_interval
 from core.metrics.rdm import rsa
 from core.metrics.words import mean_interval
 from core.verdict.estimate import Estimate
@@ -178,7 +178,7 @@ def more_structured(evidence, language, model, over, tree, reading, fit="cophene
 
 def _share(holds: np.ndarray, n: int, of: str, label: str) -> Estimate:
     value = float(holds.mean())
-    low, high = wilson(value, len(holds))
+    low, high = wilson_interval(value, len(holds))
     method = f"share of {len(holds)} {of}, Wilson interval"
     return Estimate(value, low, high, n, method, seed=SEED, label=label)
 

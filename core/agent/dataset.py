@@ -139,6 +139,9 @@ def _same_plan(out: Path, plan: dict[str, int]) -> None:
     try:
         found = json.loads((out / "plan.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
+        if any(out.glob("shard-*.npz")):
+            msg = f"{out}: holds shards but no plan.json with their seed; choose another folder"
+            raise DatasetError(msg) from None
         return
     except ValueError as error:
         msg = f"{out / 'plan.json'}: is not JSON: {error}; choose another folder"
@@ -176,13 +179,18 @@ def read_demonstrations(folder: Path) -> Demonstrations:
     Raises
     ------
     DatasetError
-        If the manifest is missing or broken, or a shard is missing, changed or broken.
+        If the manifest is missing or broken, or a shard is broken.
+    HashMismatch
+        If a shard is missing or was changed.
     """
     path = folder / "manifest.json"
     remedy = "run `claims demonstrate` again with the same options"
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        files, digest = manifest["files"], manifest["sha256"]
+        files, digest = dict(manifest["files"]), manifest["sha256"]
+        if not files:
+            msg = "it names no files"
+            raise ValueError(msg)
     except (OSError, ValueError, KeyError, TypeError) as error:
         msg = f"{path}: cannot be read ({error!r}); {remedy}"
         raise DatasetError(msg) from error

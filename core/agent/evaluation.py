@@ -134,10 +134,8 @@ def held_out_starts(training: Starts, per_instruction: int, seed: int) -> Starts
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0xE7A1,)))
     drawn = draw_starts(per_instruction, rng)
     while any(fresh := np.array([key in known for key in _keys(drawn)])):
-        again = draw_starts(1, rng)
-        for row in np.flatnonzero(fresh):
-            (at,) = np.flatnonzero(again.instruction == drawn.instruction[row])
-            drawn.cells[row], drawn.pose[row] = again.cells[at], again.pose[at]
+        again = draw_starts(per_instruction, rng)
+        drawn.cells[fresh], drawn.pose[fresh] = again.cells[fresh], again.pose[fresh]
     return drawn
 
 

@@ -52,7 +52,8 @@ def write_variant(name: str, folders: Sequence[Path], out: Path) -> None:
             )
         runs.append({"seed": seed, "points": points} | result)
     document = {"schema": SCHEMA, "runs": runs, "between": between(runs, tensors)}
-    metadata = {"sentences": json.dumps(SENTENCES), "variant": name}
+    # One entry, for several would be written in a random order.
+    metadata = {"about": json.dumps({"variant": name, "sentences": SENTENCES})}
     write_atomically(out / f"{name}.safetensors", save(tensors, metadata))
     write_atomically(out / f"{name}.json", json.dumps(document, indent=1) + "\n")
 

@@ -37,27 +37,10 @@ def _views() -> tuple[np.ndarray, np.ndarray]:
                     view[pose, row * VIEW + column] = at[1] * SIDE + at[0]
                 elif (at >= -1).all() and (at <= SIDE).all():
                     view[pose, row * VIEW + column] = WALL_CELL
-    # A wall is seen only from a cell beside it that is in view too; minigrid spreads sight upward
-    # and sideways, never back, so a wall behind the agent is not seen.
     seen = np.zeros((N_CELLS * 4, N_CELLS), dtype=bool)
     for pose, cells in enumerate(view):
-        grid = cells.reshape(VIEW, VIEW)
-        grid[~_sight(grid < N_CELLS)] = HIDDEN_CELL
         seen[pose, cells[cells < N_CELLS]] = True
     return view, seen
-
-
-def _sight(clear: np.ndarray) -> np.ndarray:
-    """Return what is seen from the middle of the lowest row, given what can be seen through."""
-    mask = np.zeros_like(clear)
-    mask[VIEW - 1, VIEW // 2] = True
-    for row in reversed(range(VIEW)):
-        for columns, side in ((range(VIEW - 1), 1), (range(VIEW - 1, 0, -1), -1)):
-            for column in columns:
-                if mask[row, column] and clear[row, column]:
-                    mask[row, column + side] = True
-                    mask[max(row - 1, 0), [column, column + side]] = True
-    return mask
 
 
 #: Per pose, the cell at each of the 49 places of the view, and which cells are seen.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -85,11 +85,11 @@ class State:
     losses: list[float] = field(default_factory=list)
 
 
-def begin(recipe: Recipe, device: str) -> State:
+def begin(recipe: Recipe, device: str, *, pretrained: bool = True) -> State:
     """Return a run before its first update."""
     torch.manual_seed(recipe.seed)
     agent = Agent(recipe.architecture, tile_table()).to(device)
-    if isinstance(agent.f_vis, ResNetEncoder) and recipe.vision_weights:
+    if pretrained and isinstance(agent.f_vis, ResNetEncoder) and recipe.vision_weights:
         agent.f_vis.load_imagenet(Path(recipe.vision_weights))
     optimiser = torch.optim.AdamW(agent.parameters(), lr=recipe.learning_rate, fused=True)
     return State(recipe, agent, optimiser)
@@ -131,9 +131,14 @@ def load_run(path: Path, device: str = "cpu") -> tuple[State, str]:
     if metadata.get("schema") != str(SCHEMA):
         msg = f"{path}: is no agent of schema {SCHEMA}; {remedy}"
         raise CheckpointError(msg)
-    state = begin(recipe_of(json.loads(metadata["recipe"])), device)
-    state.update = int(metadata["update"])
-    state.losses = tensors.pop("losses").tolist()
+    try:
+        recipe, data = recipe_of(json.loads(metadata["recipe"])), metadata["data"]
+        state = begin(recipe, device, pretrained=False)
+        state.update = int(metadata["update"])
+        state.losses = tensors.pop("losses").tolist()
+    except (KeyError, TypeError, ValueError, RecipeError) as error:
+        msg = f"{path}: makes no sense: {error!r}; {remedy}"
+        raise CheckpointError(msg) from error
     weights = {n.removeprefix("agent."): x for n, x in tensors.items() if n.startswith("agent.")}
     try:
         state.agent.load_state_dict(weights)
@@ -141,21 +146,28 @@ def load_run(path: Path, device: str = "cpu") -> tuple[State, str]:
         first = str(error).splitlines()[-1].strip()
         msg = f"{path}: its tensors are of another architecture: {first}; {remedy}"
         raise CheckpointError(msg) from error
-    _restore(state.optimiser, tensors)
-    return state, metadata["data"]
+    if not _restore(state, tensors):
+        msg = f"{path}: lacks moments of the optimiser; {remedy}"
+        raise CheckpointError(msg)
+    return state, data
 
 
 def recipe_of(table: dict[str, Any]) -> Recipe:
     """Return a recipe from its table in a manifest or checkpoint."""
     fields = dict(table)
     architecture = Architecture(**fields.pop("architecture"))
-    return replace(Recipe(**fields), architecture=architecture)
+    return Recipe(**fields, architecture=architecture)
 
 
-def _restore(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+def _restore(state: State, tensors: dict[str, Tensor]) -> bool:
+    """Set the optimiser's moments; return whether all of them were there."""
     moments: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         key, _, number = name.rpartition(".")
         if not name.startswith("agent."):
             moments.setdefault(int(number), {})[key] = tensor
-    optimiser.load_state_dict(optimiser.state_dict() | {"state": moments})
+    # Before the first update there are none; parameters that get no gradient never have any.
+    if any(each.keys() != {"step", "exp_avg", "exp_avg_sq"} for each in moments.values()):
+        return False
+    state.optimiser.load_state_dict(state.optimiser.state_dict() | {"state": moments})
+    return bool(moments) == (state.update > 0)

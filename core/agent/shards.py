@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import struct
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from core.agent.geometry import ACTIONS, N_CELLS, VIEW
-from core.agent.instructions import INSTRUCTIONS, SENTENCES
+from core.agent.instructions import INSTRUCTIONS, OBJECTS, SENTENCES
 from core.agent.rooms import Rooms, Starts
 from core.evidence.errors import EvidenceError
 from core.files import write_atomically
@@ -138,9 +140,13 @@ def read_shard(path: Path) -> tuple[Demonstrations, int]:
     """
     remedy = "delete it and run `claims demonstrate` again with the same seed"
     try:
-        with np.load(path, allow_pickle=False) as file:
-            found = {key: file[key] for key in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zipfile.error) as error:
+        # From memory, for NumPy leaves a file open that is no archive.
+        file = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+        found = {key: file[key] for key in file.files}
+    except (
+        *(OSError, ValueError, EOFError, KeyError, AttributeError, RuntimeError),
+        *(struct.error, zipfile.BadZipFile, zlib.error),
+    ) as error:
         msg = f"{path}: cannot be read: {error}; {remedy}"
         raise DatasetError(msg) from error
     wrong = _fault(found)
@@ -163,18 +169,28 @@ def _fault(found: dict[str, np.ndarray]) -> str:
     expected = {"schema", "sentences", "failures", *_KEYS}
     if set(found) != expected:
         return f"holds {sorted(found)}, not {sorted(expected)}"
-    if int(found["schema"]) != SCHEMA:
+    if str(found["schema"]) != str(SCHEMA):
         return f"schema {found['schema']}, not {SCHEMA}"
     if str(found["sentences"]) != instructions_digest():
         return "made for other instructions"
-    steps = int(found["length"].sum()) if found["length"].ndim == 1 else -1
+    if found["failures"].shape != () or found["failures"].dtype.kind not in "iu":
+        return "failures is not a whole number"
+    for key in ("pose", "length"):
+        if found[key].ndim != 1 or found[key].dtype != np.uint8:
+            return f"{key} is {found[key].dtype} {found[key].shape}, not uint8 (n,)"
+    steps = int(found["length"].sum())
     for key, (dtype, shape) in _KEYS.items():
         n = steps if key in {"views", "actions"} else len(found["pose"])
         if found[key].dtype != dtype or found[key].shape != (n, *shape):
             return (
                 f"{key} is {found[key].dtype} {found[key].shape}, not {dtype.__name__} {n, *shape}"
             )
-    limits = {"pose": N_CELLS * 4, "instruction": len(INSTRUCTIONS), "actions": len(ACTIONS)}
+    limits = {
+        "cells": len(OBJECTS) + 1,
+        "pose": N_CELLS * 4,
+        "instruction": len(INSTRUCTIONS),
+        "actions": len(ACTIONS),
+    }
     for key, limit in limits.items():
         if found[key].size and found[key].max() >= limit:
             return f"{key} has values of {limit} and more"

@@ -107,11 +107,18 @@ def train(
             losses = []
         if state.update % EVERY == 0:
             progress(state.update, state.losses[-1])
-            if checkpoint is not None:
-                save_run(state, corpus.sha256, checkpoint)
+            _keep(state, corpus, checkpoint)
+    if losses:
+        _finite(torch.stack(losses).mean().item(), state)
+    _keep(state, corpus, checkpoint)
+    return state
+
+
+def _keep(state: State, corpus: Corpus, checkpoint: Path | None) -> None:
+    # A finite loss can lead to weights that are not, which would spoil the checkpoint.
+    _finite(sum(x.detach().abs().sum().item() for x in state.agent.parameters()), state)
     if checkpoint is not None:
         save_run(state, corpus.sha256, checkpoint)
-    return state
 
 
 def minibatch(recipe: Recipe, steps: int, update: int) -> np.ndarray:

@@ -10,13 +10,16 @@ from hypothesis import given
 from numpy.testing import assert_array_equal
 
 import core.metrics
-from core.metrics import correlation, dependent, rdm, words
+from core.metrics import correlation, dependent, neighbours, rdm, words
 from tests import strategies
 
 # Called with two samples of equal shape: swapping them changes nothing.
 SYMMETRIC = {
     "correlation.pearson": correlation.pearson,
     "correlation.spearman": correlation.spearman,
+    "neighbours.precision_at_k": lambda x, y: neighbours.precision_at_k(
+        np.column_stack([x, np.ones(len(x))]), np.column_stack([y, np.ones(len(y))]), 1
+    ),
     "rdm.rsa": rdm.rsa,
     "words.word_distance": lambda x, y: words.word_distance(x[:, None], y[:, None]),
 }
@@ -44,6 +47,12 @@ NOT_OF_TWO_SAMPLES = {
     "equivalence.tost_correlation",
     "equivalence.tost_mean",
     "multiplicity.holm",
+    "neighbours.cosine_similarity",
+    "neighbours.effective_rank",
+    "neighbours.neighbour_composition",
+    "neighbours.neighbour_weights",
+    "neighbours.pairwise_precision_at_k",
+    "proportion.wilson_interval",
     "rdm.rdm",
     "rdm.standardise",
     "words.mean_and_error",

@@ -1,7 +1,7 @@
 import pytest
 
-from core.verdict.criterion import Verdict
 from core.files import write_atomically
+from core.verdict.criterion import Verdict
 from core.verdict.lock import LockError, read_lock, write_lock
 
 LOCK = {
