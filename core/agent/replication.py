@@ -18,11 +18,12 @@ from safetensors.numpy import save
 from tqdm import tqdm
 
 from core.agent.dataset import read_demonstrations
+from core.agent.errors import RecipeError
 from core.agent.escape import Escape
 from core.agent.evaluation import FEW_STEPS, Outcome, floors, greedy, held_out_starts, play
 from core.agent.instructions import ESCAPE, TASK_OF, TASKS
 from core.agent.rooms import MAX_STEPS, Starts
-from core.agent.runs import Recipe, State, begin, load_run
+from core.agent.runs import Recipe, State, begin, load_run, recipe_of
 from core.agent.training import Corpus, train
 from core.evidence.errors import EvidenceError
 from core.evidence.provenance import provenance
@@ -64,7 +65,7 @@ def train_agents(jobs: Sequence[Job], workers: int) -> None:
     EvidenceError, TrainingError
         What went wrong with the first that failed; the others are kept as far as they came.
     """
-    open_jobs = [job for job in jobs if not (job.folder / "result.json").exists()]
+    open_jobs = [job for job in jobs if not _is_done(job)]
     context = multiprocessing.get_context("spawn")
     told: multiprocessing.Queue[tuple[int, float]] = context.Queue()
     total = sum(job.recipe.updates for job in open_jobs)
@@ -83,6 +84,21 @@ def train_agents(jobs: Sequence[Job], workers: int) -> None:
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _is_done(job: Job) -> bool:
+    path = job.folder / "result.json"
+    if not path.exists():
+        return False
+    try:
+        recipe = recipe_of(json.loads(path.read_text(encoding="utf-8"))["recipe"])
+    except (ValueError, KeyError, TypeError, RecipeError) as error:
+        msg = f"{path}: cannot be read: {error!r}; delete it and run again"
+        raise EvidenceError(msg) from error
+    if recipe != job.recipe:
+        msg = f"{path}: was trained with another recipe; choose another folder"
+        raise EvidenceError(msg)
+    return True
 
 
 _told: Any = None
@@ -139,7 +155,7 @@ def _resume(job: Job, corpus: Corpus) -> State:
     state, data = load_run(checkpoint, job.device)
     if state.recipe != job.recipe or data != corpus.sha256:
         other = "recipe" if state.recipe != job.recipe else "demonstrations"
-        msg = f"{checkpoint}: was trained with another {other}; choose a new --out folder"
+        msg = f"{checkpoint}: was trained with another {other}; choose another folder"
         raise EvidenceError(msg)
     return state
 
