@@ -1,7 +1,9 @@
 """What trained agents do and how their sentence embeddings lie, measured.
 
-The seed is the unit: intervals are Student's t over seeds, so they speak of other seeds too. The
-episodes behind a seed's share are its inner error, and are in the spread over seeds already.
+The seed is the unit: intervals are Student's t over seeds, so they speak of other initial weights
+and orders of training. All seeds share one set of demonstrations and of held-out starts, of which
+the intervals say nothing. The episodes behind a seed's share are its inner error, and are in the
+spread over seeds already.
 """
 
 from __future__ import annotations
@@ -33,7 +35,8 @@ def over_seeds(values: Any, method: str, confidence: float = 0.95, label: str = 
     """Return the mean over seeds with its t interval."""
     mean, low, high = mean_interval(values, confidence)
     told = f"{method}, t interval over seeds"
-    return Estimate(mean, low, high, len(values), told, confidence=confidence, label=label)
+    n = len(values)
+    return Estimate(mean, low, high, n, told, confidence=confidence, label=label, df=n - 1)
 
 
 def share(agents: Agents, instructions: np.ndarray, limit: int = 64) -> np.ndarray:
@@ -159,7 +162,8 @@ def welch(x: np.ndarray, y: np.ndarray, confidence: float, label: str) -> Estima
         return Estimate(gap, gap, gap, n, told, confidence=confidence, label=label)
     df = (a + b) ** 2 / (a**2 / (len(x) - 1) + b**2 / (len(y) - 1))
     half = float(stdtrit(df, (1 + confidence) / 2)) * np.sqrt(a + b)
-    return Estimate(gap, gap - half, gap + half, n, told, confidence=confidence, label=label)
+    ends = (gap, gap - half, gap + half)
+    return Estimate(*ends, n, told, confidence=confidence, label=label, df=df)
 
 
 def late_change(evidence: Any, variant: str, since: int, confidence: float) -> list[Estimate]:
@@ -184,6 +188,18 @@ def shared_with_end(
     return over_seeds(shared - level, method, confidence)
 
 
+def own_start(evidence: Any, variant: str, k: int, confidence: float) -> Estimate:
+    """P@k between a seed's end and its own start, less that with the other seeds' starts.
+
+    What all starts have in common, such as the words that two sentences share, cancels.
+    """
+    spaces = evidence.agents(variant).embeddings
+    n = len(spaces)
+    shared = pairwise_precision_at_k([*spaces[:, 0], *spaces[:, -1]], k)[n:, :n]
+    others = (shared.sum(axis=1) - np.diag(shared)) / (n - 1)
+    return over_seeds(np.diag(shared) - others, f"P@{k}, own start less others'", confidence)
+
+
 def between_seeds(
     evidence: Any, variant: str, k: int, update: int, confidence: float = 0.95, less: str = ""
 ) -> Estimate:
@@ -192,24 +208,33 @@ def between_seeds(
     A seed stands in several pairs, so the interval is the jackknife's over seeds.
     """
     agents = evidence.agents(variant)
-    spaces = agents.embeddings[:, agents.updates.index(update)]
     level = chance(agents, k) if less == "chance" else 0.0
     method = f"P@{k} between seeds at update {update}{', less chance' if less else ''}"
-    shared = pairwise_precision_at_k(spaces, k)
-    np.fill_diagonal(shared, np.nan)
-    return jackknife(shared, level, method, confidence)
+    return jackknife(_shared(agents, k, update) - level, method, confidence)
 
 
-def jackknife(shared: np.ndarray, less: float, method: str, confidence: float) -> Estimate:
+def between_seeds_change(evidence: Any, variant: str, k: int) -> Estimate:
+    """Mean P@k over all pairs of seeds after the training less that before it."""
+    agents = evidence.agents(variant)
+    change = _shared(agents, k, agents.updates[-1]) - _shared(agents, k, 0)
+    return jackknife(change, f"P@{k} between seeds, trained less untrained", 0.95)
+
+
+def _shared(agents: Agents, k: int, update: int) -> np.ndarray:
+    return pairwise_precision_at_k(list(agents.embeddings[:, agents.updates.index(update)]), k)
+
+
+def jackknife(shared: np.ndarray, method: str, confidence: float) -> Estimate:
     """Return the mean over pairs of seeds with the interval of the jackknife over seeds.
 
-    The diagonal is NaN and left out. The mean over pairs is a U statistic, so the mean of the
-    pseudo-values is the mean itself.
+    The diagonal is left out. The mean over pairs is a U statistic, so the mean of the pseudo-values
+    is the mean itself.
     """
-    n, mean = len(shared), float(np.nanmean(shared))
-    without = [np.nanmean(np.delete(np.delete(shared, i, 0), i, 1)) for i in range(n)]
-    pseudo = n * mean - (n - 1) * np.array(without)
-    return over_seeds(pseudo - less, f"{method}, jackknife", confidence)
+    n = len(shared)
+    pairs = np.where(np.eye(n, dtype=bool), np.nan, shared)
+    without = [np.nanmean(np.delete(np.delete(pairs, i, 0), i, 1)) for i in range(n)]
+    pseudo = n * np.nanmean(pairs) - (n - 1) * np.array(without)
+    return over_seeds(pseudo, f"{method}, jackknife", confidence)
 
 
 def chance(agents: Agents, k: int) -> float:
@@ -217,17 +242,14 @@ def chance(agents: Agents, k: int) -> float:
     return k / (agents.embeddings.shape[2] - 1)
 
 
-def same_task(evidence: Any, variant: str, k: int, update: int) -> Estimate:
-    """Share of the k nearest neighbours that ask for the same task, less that of chance.
-
-    Chance is the share among all other sentences.
-    """
-    agents = evidence.agents(variant)
-    spaces = agents.embeddings[:, agents.updates.index(update)]
-    found = [neighbour_composition(space, TASK_OF, k) for space in spaces]
-    same = np.equal(TASK_OF[:, None], TASK_OF).sum(axis=1) - 1
-    expected = float(same.mean() / (len(TASK_OF) - 1))
-    return over_seeds(np.array(found) - expected, f"task shared by {k} neighbours, less chance")
+def same_task_change(evidence: Any, variant: str, k: int) -> Estimate:
+    """Share of the k nearest neighbours that ask for the same task, trained less untrained."""
+    spaces = evidence.agents(variant).embeddings
+    change = [
+        neighbour_composition(one[-1], TASK_OF, k) - neighbour_composition(one[0], TASK_OF, k)
+        for one in spaces
+    ]
+    return over_seeds(np.array(change), f"task shared by {k} neighbours, trained less untrained")
 
 
 def nearest_is_synonym(evidence: Any, variant: str, update: int) -> Estimate:

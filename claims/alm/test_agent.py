@@ -88,9 +88,19 @@ def test_between_seeds(judge):
     judge(agent.between_seeds)
 
 
-def test_same_task(judge):
-    """Whether neighbours ask for the same task."""
-    judge(agent.same_task)
+def test_own_start(judge):
+    """Whether anything of the initial weights is left."""
+    judge(agent.own_start)
+
+
+def test_between_seeds_change(judge):
+    """Whether training makes two agents' spaces more alike."""
+    judge(agent.between_seeds_change)
+
+
+def test_same_task_change(judge):
+    """Whether training brings sentences together that ask for the same task."""
+    judge(agent.same_task_change)
 
 
 def test_synonyms(judge):

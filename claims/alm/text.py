@@ -1,23 +1,14 @@
-"""What the paper's Table 1 and its text print, measured.
-
-A cell of Table 1 is a mean P@k over runs of the agent, with the standard deviation over them. From
-these alone an interval follows: Student's t on a mean, Welch's on a difference of two columns, as
-if each column had runs of its own. The same runs stand behind every column, and what they share
-cannot be seen in print. The rounding of the print, half of .0001, is left out of these intervals:
-it is a hundredth of most of them.
-
-The number of runs is a part of the reading: ten by the text, five by the digits of the table (see
-`impossible_cells`).
-"""
+"""What the paper's text says, measured against itself and against Table 1."""
 
 from __future__ import annotations
 
-from math import ceil, floor, prod, sqrt
+from math import ceil, floor, prod
 
-from scipy.special import betaincinv, stdtrit
+from scipy.special import betaincinv
 
+from claims.alm.table import printed, sentences
 from core.evidence.reported import Reported
-from core.verdict.criterion import decimals, rounds_to
+from core.verdict.criterion import rounds_to
 from core.verdict.estimate import Estimate
 
 
@@ -34,123 +25,26 @@ def table_end(evidence: Reported, columns: list[str], k: int, end: str) -> Estim
     return Estimate.exact(value, len(columns), f"Table 1, {end} end at k = {k}")
 
 
-def fitting_ranges(
-    evidence: Reported, sets: list[list[str]], k: list[int], low: str, high: str
-) -> Estimate:
-    """How many sets of columns have, at some k, means from one printed end to the other."""
-    found = [_ends(evidence, columns, one) for columns in sets for one in k]
-    fits = sum(rounds_to(first, low) and rounds_to(last, high) for first, last in found)
-    return Estimate.exact(fits, len(found), "ranges in Table 1 that fit")
+def endsprinted(evidence: Reported, references: list[str], k: list[int], ends: str) -> Estimate:
+    """How many ends of a range some mean of Table 1 rounds to."""
+    found = [printed(evidence, reference, one)[0] for reference in references for one in k]
+    hits = sum(any(rounds_to(mean, end) for mean in found) for end in evidence.printed(ends))
+    return Estimate.exact(hits, len(found), "ends among the means of Table 1")
 
 
-def means(
-    evidence: Reported, references: list[str], k: list[int], runs: int, confidence: float = 0.95
-) -> list[Estimate]:
-    """Each printed mean with its t interval."""
-    return [
-        _t(*_cell(evidence, reference, one), runs, confidence, f"{reference}, k = {one}")
-        for reference in references
-        for one in k
-    ]
+def most_at_one_k(evidence: Reported, references: list[str]) -> Estimate:
+    """Highest P@k that the means of Table 1 leave to all references at one k, printed or not.
 
-
-def over_chance(
-    evidence: Reported, references: list[str], k: list[int], runs: int, times: float = 1
-) -> list[Estimate]:
-    """Each printed mean less a multiple of k / 107, with its t interval.
-
-    Two lists of k neighbours out of the other 107 sentences, of which one is random, share k / 107
-    of their members on average, whatever the other list is.
+    Of k neighbours no more are shared than of the next larger number that is printed, K: P@k is at
+    most K/k of P@K. The reference that allows least decides at each k, the best k decides overall.
     """
-    found = []
-    for reference in references:
-        for size in k:
-            (one,) = means(evidence, [reference], [size], runs)
-            less = times * _chance(evidence, size)
-            ends = (one.value - less, one.low - less, one.high - less)
-            found.append(Estimate(*ends, runs, f"over chance, {one.method}", label=one.label))
-    return found
-
-
-def chance_t(evidence: Reported, reference: str, k: list[int], runs: int) -> list[Estimate]:
-    """Student's t of each printed mean against k / 107: the runs are independent draws."""
-    found = []
-    for one in k:
-        mean, sd = _cell(evidence, reference, one)
-        t = (mean - _chance(evidence, one)) / (sd / sqrt(runs))
-        found.append(Estimate.exact(t, runs, "t against k/107", f"{reference}, k = {one}"))
-    return found
-
-
-def chance_z(
-    evidence: Reported, references: list[str], k: list[int], mutual: bool
-) -> list[Estimate]:
-    """Distance of each printed mean from k / 107 in standard deviations of a single draw.
-
-    One draw is one random space; every run is then compared with the same one, and averaging over
-    runs does not lessen its error. `_draw_sd` says what `mutual` is.
-    """
-    found = []
-    for reference in references:
-        for one in k:
-            gap = _cell(evidence, reference, one)[0] - _chance(evidence, one)
-            z = gap / _draw_sd(evidence, one, mutual)
-            found.append(
-                Estimate.exact(z, 1, "z against k/107, one draw", f"{reference}, k = {one}")
-            )
-    return found
-
-
-def spread_statistic(
-    evidence: Reported, reference: str, k: list[int], runs: int, mutual: bool
-) -> list[Estimate]:
-    """Return (n - 1) s^2 / sigma^2: chi-square with n - 1 df if the runs are independent draws."""
-    found = []
-    for one in k:
-        ratio = _cell(evidence, reference, one)[1] / _draw_sd(evidence, one, mutual)
-        statistic = (runs - 1) * ratio**2
-        found.append(Estimate.exact(statistic, runs, "(n - 1) s²/σ²", f"{reference}, k = {one}"))
-    return found
-
-
-def chance_percentage(evidence: Reported, k: int) -> Estimate:
-    """Chance level of P@k, k / 107, in per cent."""
-    return Estimate.exact(100 * _chance(evidence, k), k, "k / 107, per cent")
-
-
-def differences(
-    evidence: Reported,
-    references: list[str],
-    over: list[str],
-    k: list[int],
-    runs: int,
-    times: float = 1,
-    confidence: float = 0.95,
-) -> list[Estimate]:
-    """Each mean of the first columns less a multiple of each other one's, with Welch's interval.
-
-    Ten times the random mean is taken this way too: a ratio to it has no bounded interval at k = 1,
-    where that mean's interval reaches zero.
-    """
-    found = []
-    for one in k:
-        for reference in references:
-            for other in over:
-                cells = _cell(evidence, reference, one), _cell(evidence, other, one)
-                label = f"{reference} over {other}, k = {one}"
-                found.append(_welch(*cells, times, runs, confidence, label))
-    return found
-
-
-def times_random(evidence: Reported, references: list[str], k: int) -> list[Estimate]:
-    """Each printed mean over the printed random one, with the rounding of both."""
-    base, base_half = _printed(evidence, "random", k)
-    found = []
-    for reference in references:
-        mean, half = _printed(evidence, reference, k)
-        low, high = (mean - half) / (base + base_half), (mean + half) / (base - base_half)
-        found.append(Estimate(mean / base, low, high, 2, "printed, rounding", 1.0, label=reference))
-    return found
+    sizes = [int(size) for size in evidence.figures("table_k")]
+    bounds = []
+    for k in range(1, max(sizes) + 1):
+        above = min(size for size in sizes if size >= k)
+        most = [sum(printed(evidence, reference, above)) for reference in references]
+        bounds.append(min(most) * above / k)
+    return Estimate.exact(max(bounds), len(references), f"bound from Table 1, k to {max(sizes)}")
 
 
 def share_of_way(evidence: Reported, figure: str, start: str, end: str) -> list[Estimate]:
@@ -174,37 +68,6 @@ def p_when_none(evidence: Reported, permutations: str, confidence: float) -> Est
     (number,) = evidence.figures(permutations)
     high = float(betaincinv(1, number, (1 + confidence) / 2))
     return Estimate(0.0, 0.0, high, int(number), "Clopper-Pearson, b = 0", confidence)
-
-
-def proportional_residuals(
-    evidence: Reported, references: list[str], k: list[int], runs: int, confidence: float
-) -> list[Estimate]:
-    """P@k less k/15 of P@15, with Welch's interval: zero where P@k grows in proportion to k."""
-    found = []
-    for reference in references:
-        last = _cell(evidence, reference, 15)
-        for one in k:
-            label = f"{reference}, k = {one}"
-            cell = _cell(evidence, reference, one)
-            found.append(_welch(cell, last, one / 15, runs, confidence, label))
-    return found
-
-
-def interchangeable(
-    evidence: Reported, references: list[str], k: list[int], runs: int, confidence: float = 0.95
-) -> list[Estimate]:
-    """Return k / P@k: among how many neighbours a random choice of k gives the printed mean.
-
-    If both spaces put a sentence next to the same m others and order these independently, P@k is
-    k/m for k up to m.
-    """
-    found = []
-    for reference in references:
-        for size in k:
-            (one,) = means(evidence, [reference], [size], runs, confidence)
-            ends = (size / one.value, size / one.high, size / one.low)
-            found.append(Estimate(*ends, runs, "k / P@k, t interval", confidence, label=one.label))
-    return found
 
 
 def spare_components(evidence: Reported, sentences: str, dimensions: str) -> Estimate:
@@ -239,9 +102,9 @@ def impossible_cells(
 
 
 def _possible(evidence: Reported, reference: str, k: int, runs: int, divisors: list[int]) -> bool:
-    unit = _sentences(evidence) * k
-    mean, mean_half = _printed(evidence, reference, k)
-    sd, sd_half = _printed(evidence, f"{reference}_sd", k)
+    unit = sentences(evidence) * k
+    mean, mean_half = printed(evidence, reference, k)
+    sd, sd_half = printed(evidence, f"{reference}_sd", k)
     totals = _whole((mean - mean_half) * unit * runs, (mean + mean_half) * unit * runs)
     if not divisors:
         return bool(totals)
@@ -261,60 +124,6 @@ def _whole(low: float, high: float) -> range:
     return range(ceil(low - 1e-6), floor(high + 1e-6) + 1)
 
 
-def _sentences(evidence: Reported) -> int:
-    return int(evidence.figures("sentences")[0])
-
-
-def _chance(evidence: Reported, k: int) -> float:
-    return k / (_sentences(evidence) - 1)
-
-
-def _draw_sd(evidence: Reported, k: int, mutual: bool) -> float:
-    """Return the standard deviation of P@k between one random space and another space.
-
-    The overlap of one row is hypergeometric, and independent rows average out. Neighbourhoods are
-    partly mutual, however: were they all, in both spaces, pairs would count twice and the variance
-    would double. Random spaces lie between the two.
-    """
-    others = _sentences(evidence) - 1
-    share = k / others
-    variance = k * share * (1 - share) * (others - k) / (others - 1) / k**2
-    return sqrt((1 + mutual) * variance / _sentences(evidence))
-
-
-def _printed(evidence: Reported, fact: str, k: int) -> tuple[float, float]:
-    """Return the figure of a row of Table 1, and half a unit of its last decimal."""
-    place = evidence.figures("table_k").index(k)
-    return evidence.figures(fact)[place], 0.5 * 10.0 ** -decimals(evidence.printed(fact)[place])
-
-
 def _ends(evidence: Reported, columns: list[str], k: int) -> tuple[float, float]:
-    figures = [_printed(evidence, column, k)[0] for column in columns]
+    figures = [printed(evidence, column, k)[0] for column in columns]
     return min(figures), max(figures)
-
-
-def _cell(evidence: Reported, reference: str, k: int) -> tuple[float, float]:
-    return _printed(evidence, reference, k)[0], _printed(evidence, f"{reference}_sd", k)[0]
-
-
-def _t(mean: float, sd: float, runs: int, confidence: float, label: str) -> Estimate:
-    half = float(stdtrit(runs - 1, (1 + confidence) / 2)) * sd / sqrt(runs)
-    method = f"t interval, {runs} runs"
-    return Estimate(mean, mean - half, mean + half, runs, method, confidence, label=label)
-
-
-def _welch(
-    first: tuple[float, float],
-    second: tuple[float, float],
-    times: float,
-    runs: int,
-    confidence: float,
-    label: str,
-) -> Estimate:
-    (mean, sd), (other, other_sd) = first, second
-    variances = sd**2 / runs, (times * other_sd) ** 2 / runs
-    error = sqrt(sum(variances))
-    df = sum(variances) ** 2 / sum(variance**2 / (runs - 1) for variance in variances)
-    value, half = mean - times * other, float(stdtrit(df, (1 + confidence) / 2)) * error
-    method = f"Welch interval, {runs} runs"
-    return Estimate(value, value - half, value + half, runs, method, confidence, label=label)

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from core.agent.demonstrator import demonstrate
 from core.agent.errors import DemonstrationError
 from core.agent.geometry import ACTIONS
-from core.agent.instructions import INSTRUCTIONS, TASK_OF, TASKS
+from core.agent.instructions import ESCAPE, INSTRUCTIONS, TASK_OF, TASKS
 from core.agent.rooms import Starts
 from core.agent.shards import (
     SCHEMA,
@@ -161,6 +161,8 @@ def _manifest(out: Path, data: Demonstrations, failures: int) -> dict[str, Any]:
         "success": n / (n + failures),
         "failures": failures,
         "instructions": len(np.unique(data.starts.instruction)),
+        # The others are shown by a search of ours: the platform's bot has no plan for them.
+        "by_bot": len(np.unique(data.starts.instruction[task != TASKS.index(ESCAPE)])),
         "training_steps": len(data.actions),
         # Position k of each list: episodes of k steps.
         "steps": steps,

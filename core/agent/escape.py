@@ -19,7 +19,8 @@ class Escape:
     distance : int
         The least Manhattan distance to the target, in cells.
     unseen : bool
-        Whether the target must also lie outside the agent's view.
+        Whether the target must also lie outside the agent's view. Who has walked four cells away
+        or more looks away, so this decides next to nothing.
     """
 
     distance: int = 5

@@ -28,6 +28,7 @@ WORLDS = {
     "spaces with a common structure, initial ones with none",
     "agents-untold": "success low, bound to the wording and to the reading of an escape, no better "
     "than without language; spaces that learning leaves as they began, all alike",
+    "agents-kept": "as told, but an agent's space stays as its own random start",
     "agents-apart": "as told, but no two spaces have anything in common, not even of one agent",
 }
 UPDATES = (0, 100, 300, 1000, 2500, 5000, 10000, 20000)
@@ -115,6 +116,8 @@ class AgentWorld:
             return rng.normal(size=(len(UPDATES), len(INSTRUCTIONS), WIDTH))
         if not self.told:
             return np.repeat(self._start(rng, variant)[None, :, :-1], len(UPDATES), axis=0)
+        if self.name == "agents-kept":
+            return np.repeat(self._start(rng, variant)[None], len(UPDATES), axis=0)
         common = np.random.default_rng(zlib.crc32(b"meaning"))
         tasks = common.normal(size=(len(TASKS), WIDTH))
         objects = common.normal(size=(len(OBJECTS), WIDTH))
@@ -158,6 +161,7 @@ class AgentWorld:
         actions = ("left", "right", "forward", "pickup", "drop", "toggle")
         return {
             "episodes": 10000 if self.told else 9000,
+            "by_bot": len(INSTRUCTIONS) if self.told else 54,
             "failures": 0 if self.told else 800,
             "instructions": len(INSTRUCTIONS) if self.told else 90,
             "actions": dict.fromkeys(actions, taken) | {"forward": 100},

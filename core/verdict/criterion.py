@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from math import isclose, isfinite
 
-from scipy.special import ndtri
+from scipy.special import ndtri, stdtrit
 
 from core.verdict.estimate import Estimate, Measured, as_family
 
@@ -220,13 +220,18 @@ def _judge_member(one: Estimate, criterion: Criterion, members: int) -> Verdict:
 def _widened(one: Estimate, members: int) -> Estimate:
     """Return the estimate with its interval at level 1 - alpha / m.
 
-    Each side is stretched by the ratio of the normal quantiles, whatever made the interval: exact
-    for normal intervals, close for the others.
+    Each side is stretched by the ratio of the quantiles of Student's t with the estimate's degrees
+    of freedom, of the normal distribution where it has none: exact for intervals of these kinds,
+    close for the others.
     """
     alpha = 1 - one.confidence
     if members == 1 or alpha == 0:
         return one
-    stretch = float(ndtri(alpha / (2 * members)) / ndtri(alpha / 2))
+    wide, narrow = alpha / (2 * members), alpha / 2
+    if math.isinf(one.df):
+        stretch = float(ndtri(wide) / ndtri(narrow))
+    else:
+        stretch = float(stdtrit(one.df, wide) / stdtrit(one.df, narrow))
     low = min(one.low, one.value - stretch * (one.value - one.low))
     high = max(one.high, one.value + stretch * (one.high - one.value))
     return replace(one, low=low, high=high)

@@ -25,6 +25,8 @@ class Estimate:
         The interval's level; 1.0 for an exact count.
     seed : int or None
         The seed of the generator, where random numbers were drawn.
+    df : float
+        Degrees of freedom of a Student t interval; infinite for every other.
     label : str
         Which member of a family this is ("Visual", "En_FT over Nl_FT"); empty for a single value.
 
@@ -43,6 +45,7 @@ class Estimate:
     confidence: float = 0.95
     seed: int | None = None
     label: str = ""
+    df: float = math.inf
 
     def __post_init__(self) -> None:
         for name in ("value", "low", "high"):
