@@ -116,7 +116,7 @@ def evaluate(options: argparse.Namespace) -> int:
             )
             raise EvidenceError(msg)
         state.agent.eval()
-        found[path.parent.name] = play(greedy(state.agent), starts).counts()
+        found[_name(path, options.agents)] = play(greedy(state.agent), starts).counts()
     rng = np.random.default_rng(EVALUATION_SEED)
     found |= {name: play(policy, starts).counts() for name, policy in floors(rng).items()}
     for line in success(found):
@@ -168,6 +168,13 @@ def _checkpoints(path: Path) -> list[Path]:
         msg = f"{path}: holds no checkpoint.safetensors; train an agent with `claims train`"
         raise EvidenceError(msg)
     return files
+
+
+def _name(checkpoint: Path, among: Path) -> str:
+    """Return the folder of a checkpoint, from the one that was asked for."""
+    folder = checkpoint.resolve().parent
+    name = folder.relative_to(among.resolve()) if among.is_dir() else Path()
+    return str(name) if name.parts else folder.name
 
 
 def _device(options: argparse.Namespace) -> str:

@@ -41,15 +41,17 @@ def write_variant(name: str, folders: Sequence[Path], out: Path) -> None:
     """
     runs, tensors = [], {}
     for folder in folders:
-        result = _result(folder)
-        seed, points = result["recipe"]["seed"], []
+        seed, result = _result(folder)
+        points = []
         for path in sorted(folder.glob("snapshot-*.safetensors")):
-            e_l, told = _snapshot(path)
-            tensors[f"seed-{seed}/update-{told['update']}"] = e_l
-            points.append(
-                {"update": int(told["update"]), "success": json.loads(told["success"])}
-                | {"space": space(e_l)}
-            )
+            e_l, point = _snapshot(path)
+            tensors[f"seed-{seed}/update-{point['update']}"] = e_l
+            points.append(point)
+        if not points or [p["update"] for p in points] != [
+            p["update"] for p in (runs[0]["points"] if runs else points)
+        ]:
+            msg = f"{folder}: its snapshots are not those of the first run; train it again"
+            raise EvidenceError(msg)
         runs.append({"seed": seed, "points": points} | result)
     document = {"schema": SCHEMA, "runs": runs, "between": between(runs, tensors)}
     # One entry, for several would be written in a random order.
@@ -97,19 +99,22 @@ def write_manifest(
     write_atomically(out / "manifest.json", json.dumps(manifest, indent=1) + "\n")
 
 
-def _result(folder: Path) -> dict[str, Any]:
+def _result(folder: Path) -> tuple[int, dict[str, Any]]:
     path = folder / "result.json"
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        result = json.loads(path.read_text(encoding="utf-8"))
+        return result["recipe"]["seed"], result
+    except (OSError, ValueError, KeyError, TypeError) as error:
         msg = f"{path}: cannot be read: {error}; run the training again to finish this seed"
         raise EvidenceError(msg) from error
 
 
-def _snapshot(path: Path) -> tuple[np.ndarray, dict[str, str]]:
+def _snapshot(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
     try:
         with safe_open(path, "numpy") as file:
-            return file.get_tensor("E_L"), file.metadata()
-    except (OSError, SafetensorError) as error:
+            e_l, told = file.get_tensor("E_L"), file.metadata() or {}
+        point = {"update": int(told["update"]), "success": json.loads(told["success"])}
+        return e_l, point | {"space": space(e_l)}
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
         msg = f"{path}: cannot be read: {error}; delete the run's folder and train it again"
         raise EvidenceError(msg) from error

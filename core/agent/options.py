@@ -116,7 +116,7 @@ def _evaluate(commands: Any) -> None:
         "evaluate",
         "play held-out episodes with trained agents",
         "Print how often trained agents succeed from starts that are in no demonstration, with "
-        "Wilson's 95 %% interval, beside policies that neither see nor listen.",
+        "Wilson's 95 % interval, beside policies that neither see nor listen.",
     )
     parser.add_argument(
         "agents",
@@ -199,14 +199,22 @@ def _shown(path: Path) -> Path:
 
 
 def _at_least_one(text: str) -> int:
-    number = int(text)
+    number = _whole(text)
     if number < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
     return number
 
 
 def _seed(text: str) -> int:
-    number = int(text)
+    number = _whole(text)
     if number < 0:
         raise argparse.ArgumentTypeError("must not be negative")
     return number
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        msg = f"{text!r} is not a whole number"
+        raise argparse.ArgumentTypeError(msg) from None

@@ -8,6 +8,7 @@ import queue
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from safetensors.numpy import save
 from tqdm import tqdm
 
 from core.agent.dataset import read_demonstrations
-from core.agent.errors import RecipeError
+from core.agent.errors import RecipeError, TrainingError
 from core.agent.escape import Escape
 from core.agent.evaluation import FEW_STEPS, Outcome, floors, greedy, held_out_starts, play
 from core.agent.instructions import ESCAPE, TASK_OF, TASKS
@@ -65,7 +66,9 @@ def train_agents(jobs: Sequence[Job], workers: int) -> None:
     EvidenceError, TrainingError
         What went wrong with the first that failed; the others are kept as far as they came.
     """
-    open_jobs = [job for job in jobs if not _is_done(job)]
+    digests = {job.demonstrations: "" for job in jobs}
+    digests = {folder: read_demonstrations(folder).sha256() for folder in digests}
+    open_jobs = [job for job in jobs if not _is_done(job, digests[job.demonstrations])]
     context = multiprocessing.get_context("spawn")
     told: multiprocessing.Queue[tuple[int, float]] = context.Queue()
     total = sum(job.recipe.updates for job in open_jobs)
@@ -81,22 +84,27 @@ def train_agents(jobs: Sequence[Job], workers: int) -> None:
                 for future in ended:
                     future.result()
                     pending.remove(future)
+        except BrokenProcessPool as error:
+            msg = "a training process was killed, perhaps for memory; run again to go on"
+            raise TrainingError(msg) from error
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
-def _is_done(job: Job) -> bool:
+def _is_done(job: Job, data: str) -> bool:
     path = job.folder / "result.json"
     if not path.exists():
         return False
     try:
-        recipe = recipe_of(json.loads(path.read_text(encoding="utf-8"))["recipe"])
+        result = json.loads(path.read_text(encoding="utf-8"))
+        recipe, learned_from = recipe_of(result["recipe"]), result["data"]
     except (ValueError, KeyError, TypeError, RecipeError) as error:
         msg = f"{path}: cannot be read: {error!r}; delete it and run again"
         raise EvidenceError(msg) from error
-    if recipe != job.recipe:
-        msg = f"{path}: was trained with another recipe; choose another folder"
+    if recipe != job.recipe or learned_from != data:
+        other = "recipe" if recipe != job.recipe else "demonstrations"
+        msg = f"{path}: was trained with another {other}; choose another folder"
         raise EvidenceError(msg)
     return True
 

@@ -1,5 +1,8 @@
 """What can go wrong with evidence: it is broken, or it cannot be had."""
 
+from functools import partial
+from typing import Any
+
 
 class EvidenceError(Exception):
     """Evidence is corrupt or not what it should be: the message names the file and the fault."""
@@ -16,6 +19,18 @@ class HashMismatch(EvidenceError):  # noqa: N818
         self.expected = expected
         self.found = found
         self.where = where
+        self.remedy = remedy
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # By default an exception is made anew from its message alone; these are told by a process
+        # to another.
+        options = {
+            "expected": self.expected,
+            "found": self.found,
+            "where": self.where,
+            "remedy": self.remedy,
+        }
+        return partial(type(self), self.name, **options), ()
 
 
 class Unreachable(Exception):  # noqa: N818
@@ -33,3 +48,6 @@ class Unreachable(Exception):  # noqa: N818
         super().__init__(f"{reason}; {remedy}")
         self.reason = reason
         self.remedy = remedy
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(type(self), self.reason, remedy=self.remedy), ()

@@ -13,11 +13,14 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from core.agent.instructions import INSTRUCTIONS, TASKS
 from core.evidence.errors import EvidenceError, HashMismatch
 from core.paths import FIXTURES
 
 SCHEMA = 1
 AGENTS = FIXTURES / "agent"
+#: What a manifest holds besides its schema, and as what.
+PARTS = {"variants": list, "files": dict, "floors": dict, "demonstrations": dict}
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +90,10 @@ class Replicated:
         if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
             msg = f"{path}: is no manifest of schema {SCHEMA}; restore it from version control"
             raise EvidenceError(msg)
+        for part, kind in PARTS.items():
+            if not isinstance(manifest.get(part), kind):
+                msg = f"{path}: has no {part!r}; restore it from version control"
+                raise EvidenceError(msg)
         return manifest
 
     @property
@@ -96,12 +103,11 @@ class Replicated:
 
     def acquire(self, parts: Iterable[str]) -> None:
         """Load the named variants now; "floors" and "demonstrations" stand in the manifest."""
+        # Reading the manifest checks that all its parts are there.
+        _ = self.manifest
         for part in parts:
             if part not in {"floors", "demonstrations"}:
                 self.agents(part)
-            elif part not in self.manifest:
-                msg = f"{self.folder}/manifest.json: has no {part!r}"
-                raise EvidenceError(msg)
 
     def agents(self, variant: str) -> Agents:
         """Return the agents of a variant of the plan ("baseline", "identical" and so on).
@@ -112,12 +118,15 @@ class Replicated:
             If a file is missing, was changed (`HashMismatch`), or is not what it should be.
         """
         if variant not in self._agents:
-            runs = json.loads(self._checked(f"{variant}.json"))["runs"]
+            table = self._checked(f"{variant}.json")
             self._checked(f"{variant}.safetensors")
             path = self.folder / f"{variant}.safetensors"
             try:
-                self._agents[variant] = _agents(path, runs)
-            except (SafetensorError, KeyError, TypeError, ValueError) as error:
+                self._agents[variant] = _agents(path, json.loads(table)["runs"])
+            except (
+                *(SafetensorError, LookupError, TypeError, ValueError),
+                *(AttributeError, ZeroDivisionError),
+            ) as error:
                 msg = f"{path}: does not fit {variant}.json ({error!r})"
                 raise EvidenceError(msg) from error
         return self._agents[variant]
@@ -153,21 +162,28 @@ def _agents(path: Path, runs: list[dict[str, Any]]) -> Agents:
             for run in runs
         ]
     along = [
-        [[won / of for won, of in point["success"].values()] for point in run["points"]]
+        [[won / of for won, of in map(point["success"].get, TASKS)] for point in run["points"]]
         for run in runs
     ]
     embeddings = np.array(spaces, dtype=np.float64)
     if not np.isfinite(embeddings).all():
         msg = "NaN or infinite embeddings"
         raise ValueError(msg)
+    counts = [[run["success"][key] for run in runs] for key in ("episodes", "64", "24")]
+    episodes, success, success_24 = (np.array(each) for each in counts)
+    n = len(INSTRUCTIONS)
+    for each in (*embeddings[:, 0, :, 0], *episodes, *success, *success_24):
+        if each.shape != (n,):
+            msg = f"{each.shape} values for {n} instructions"
+            raise ValueError(msg)
     return Agents(
         seeds=tuple(run["seed"] for run in runs),
         updates=updates,
         embeddings=embeddings,
         along=np.array(along),
-        episodes=np.array([run["success"]["episodes"] for run in runs]),
-        success=np.array([run["success"]["64"] for run in runs]),
-        success_24=np.array([run["success"]["24"] for run in runs]),
+        episodes=episodes,
+        success=success,
+        success_24=success_24,
         escapes=tuple(
             {(e["distance"], e["unseen"]): e["64"] / e["episodes"] for e in run["escapes"]}
             for run in runs

@@ -20,6 +20,7 @@ from core.agent.instructions import (
     TASK_OF,
     TASKS,
 )
+from core.evidence.errors import EvidenceError
 from core.evidence.replicated import Agents
 
 #: What each world is; a claim names two of them in its registry, where it holds and where it fails.
@@ -56,6 +57,9 @@ class AgentWorld:
     sha256 = ""
 
     def __init__(self, name: str) -> None:
+        if name not in WORLDS:
+            msg = f"no simulated world {name!r}; there are {', '.join(WORLDS)}"
+            raise EvidenceError(msg)
         self.name = name
         self.told = name != "agents-untold"
         self._agents: dict[str, Agents] = {}
@@ -65,6 +69,9 @@ class AgentWorld:
 
     def agents(self, variant: str) -> Agents:
         """Return the agents of a variant."""
+        if variant not in SEEDS:
+            msg = f"{self.name}: no variant {variant!r}; there are {', '.join(SEEDS)}"
+            raise EvidenceError(msg)
         if variant not in self._agents:
             self._agents[variant] = self._make(variant)
         return self._agents[variant]

@@ -33,12 +33,14 @@ def cosine_similarity(x: npt.ArrayLike) -> FloatArray:
         When `x` is not a finite matrix of at least two rows, or a row is zero.
     """
     x = finite(x, "x", ndim=2, at_least=2)
-    norms = np.linalg.norm(x, axis=1, keepdims=True)
-    if not norms.all():
-        row = int(np.flatnonzero(norms[:, 0] == 0)[0])
+    largest = np.abs(x).max(axis=1, keepdims=True, initial=0.0)
+    if not largest.all():
+        row = int(np.flatnonzero(largest[:, 0] == 0)[0])
         msg = f"row {row} of x is zero: it has no cosine"
         raise ValueError(msg)
-    unit = x / norms
+    # First to a size whose square neither vanishes nor overflows.
+    unit = x / largest
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
     return np.clip((unit @ unit.T).round(DECIMALS), -1.0, 1.0)
 
 
@@ -192,7 +194,7 @@ def effective_rank(x: npt.ArrayLike) -> float:
     """
     x = finite(x, "x", ndim=2, at_least=2)
     values = np.linalg.svd(x - x.mean(axis=0), compute_uv=False)
-    if values[0] <= np.finfo(float).eps * max(x.shape) * np.abs(x).max(initial=0.0):
+    if values.max(initial=0.0) <= np.finfo(float).eps * max(x.shape) * np.abs(x).max(initial=0.0):
         return 0.0
     share = values / values.sum()
     share = share[share > 0]

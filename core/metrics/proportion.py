@@ -48,4 +48,6 @@ def wilson_interval(share: float, n: int, confidence: float = 0.95) -> tuple[flo
         raise ValueError(msg)
     z2 = float(ndtri((1 + confidence) / 2)) ** 2
     middle, half = share + z2 / (2 * n), math.sqrt(z2 * (share * (1 - share) + z2 / (4 * n)) / n)
-    return max(0.0, (middle - half) / (1 + z2 / n)), min(1.0, (middle + half) / (1 + z2 / n))
+    low, high = (middle - half) / (1 + z2 / n), (middle + half) / (1 + z2 / n)
+    # At the ends the last bits would leave the share itself out.
+    return 0.0 if share == 0 else max(0.0, low), 1.0 if share == 1 else min(1.0, high)

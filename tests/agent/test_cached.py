@@ -24,8 +24,7 @@ def test_a_seed_trained_again_succeeds_as_the_cached_one(tmp_path):
     train_agents([job], workers=1)
     again = json.loads((tmp_path / "seed/result.json").read_text(encoding="utf-8"))
     for i, task in enumerate(TASKS):
-        episodes = int(np.array(kept["success"]["episodes"])[TASK_OF == i].sum())
-        before, now = (np.array(r["success"]["64"])[TASK_OF == i].sum() for r in (kept, again))
+        episodes = int(np.array(kept["success"]["episodes"])[i == TASK_OF].sum())
+        before, now = (np.array(r["success"]["64"])[i == TASK_OF].sum() for r in (kept, again))
         low, high = wilson_interval(before / episodes, episodes, confidence=0.99)
         assert low <= now / episodes <= high, task
-

@@ -197,6 +197,6 @@ def test_runs_without_any_snapshot_are_named(folders, tmp_path):
 
 def test_a_manifest_without_demonstrations_is_an_error_that_names_the_file(folders, tmp_path):
     write_variant("baseline", folders, tmp_path / "out")
-    with pytest.raises((OSError, EvidenceError), match="manifest.json"):
+    with pytest.raises((OSError, EvidenceError), match=r"manifest\.json"):
         write_manifest(tmp_path / "out", ["baseline"], tmp_path / "nowhere", {})
     assert not (tmp_path / "out/manifest.json").exists()

@@ -34,7 +34,7 @@ def embeddings(seed, update):
 def on_the_way(seed, update):
     """Success per task at one point of the training: wins and episodes."""
     rng = np.random.default_rng((seed, update, 1))
-    of = {task: 5 * int((i == TASK_OF).sum()) for i, task in enumerate(TASKS)}
+    of = {task: 5 * int(np.equal(TASK_OF, i).sum()) for i, task in enumerate(TASKS)}
     return {task: [int(rng.integers(n + 1)), n] for task, n in of.items()}
 
 

@@ -10,7 +10,7 @@ from core.paths import CLAIMS, FIXTURES
 from core.verdict.criterion import parse_figure
 from core.verdict.registry import load_registry
 
-PAPERS = ("sensorimotor", "coverage")
+PAPERS = ("sensorimotor", "coverage", "alm")
 
 
 def text(**facts: list[str]) -> Reported:

@@ -85,7 +85,7 @@ def test_a_world_has_the_tables_of_the_real_runs(name, variant):
     assert all(0 <= share <= 1 for escapes in agents.escapes for share in escapes.values())
 
 
-@pytest.mark.parametrize("name", ["agents-told", "agents-apart"])
+@pytest.mark.parametrize("name", ["agents-told", "agents-kept", "agents-apart"])
 @pytest.mark.parametrize("variant", ["baseline", "identical", "flatten"])
 def test_told_success_is_as_printed_whatever_the_wording(name, variant):
     found = shares(AgentWorld(name).agents(variant))
@@ -190,9 +190,15 @@ def test_untold_learning_leaves_the_spaces_as_they_were_all_alike(variant):
     assert np.all(agents.embeddings == agents.embeddings[:1, :1])
     # Alike without being nothing at all: the task is not in them.
     if variant == "baseline":
-        chance = np.mean([np.sum(TASK_OF == task) - 1 for task in TASK_OF]) / 107
+        chance = np.mean([np.sum(task == TASK_OF) - 1 for task in TASK_OF]) / 107
         found = neighbour_composition(agents.embeddings[0, -1], TASK_OF, K)
         assert found == pytest.approx(chance, abs=0.03)
+
+
+def test_kept_an_agents_space_stays_as_its_own_random_start():
+    agents = AgentWorld("agents-kept").agents("baseline")
+    assert np.all(agents.embeddings == agents.embeddings[:, :1])
+    assert abs(between(agents, -1).mean() - CHANCE) < 0.01
 
 
 def test_apart_no_two_spaces_have_anything_in_common():
@@ -202,7 +208,7 @@ def test_apart_no_two_spaces_have_anything_in_common():
     for point in range(7):
         assert abs(with_end(agents, point).mean() - CHANCE) < 0.02
     found = [neighbour_composition(space, TASK_OF, K) for space in agents.embeddings[:, -1]]
-    chance = np.mean([np.sum(TASK_OF == task) - 1 for task in TASK_OF]) / 107
+    chance = np.mean([np.sum(task == TASK_OF) - 1 for task in TASK_OF]) / 107
     assert np.mean(found) == pytest.approx(chance, abs=0.01)
 
 
@@ -228,8 +234,11 @@ def test_an_unknown_world_is_refused_by_name():
     for name in ("agents-utopia", "agents", "Agents-told"):
         with pytest.raises(EvidenceError, match=f"'{name}'"):
             body(name, "alm")
-        with pytest.raises(EvidenceError, match=f"'{name}'"):
-            AgentWorld(name)
+
+
+def test_a_world_is_not_made_by_an_unknown_name():
+    with pytest.raises(EvidenceError, match="'agents-utopia'"):
+        AgentWorld("agents-utopia")
 
 
 def test_an_unknown_variant_is_refused_by_name():

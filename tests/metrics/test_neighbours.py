@@ -52,11 +52,13 @@ def exact_order(a, b):
 def nearest(x, k, priority=None):
     """Neighbours by sorting: a row's own index left out, ties by priority; a set per row."""
     n = len(x)
-    priority = priority or range(n)
-    return [
-        set(sorted({*range(n)} - {i}, key=lambda j: (-exact_order(x[i], x[j]), priority[j]))[:k])
-        for i in range(n)
-    ]
+    place = priority or tuple(range(n))
+
+    def of_row(i):
+        others = (j for j in range(n) if j != i)
+        return set(sorted(others, key=lambda j: (-exact_order(x[i], x[j]), place[j]))[:k])
+
+    return [of_row(i) for i in range(n)]
 
 
 def shared(sets_x, sets_y, k):
@@ -66,7 +68,7 @@ def shared(sets_x, sets_y, k):
 def tied(x, k):
     """Whether a tie at the k-th place leaves a choice of neighbours."""
     n = len(x)
-    return nearest(x, k) != nearest(x, k, range(n, 0, -1))
+    return nearest(x, k) != nearest(x, k, tuple(range(n, 0, -1)))
 
 
 def test_cosine_similarity_by_hand():
@@ -134,8 +136,9 @@ def test_agrees_with_sorting_at_the_size_of_the_paper(seed):
     near = []
     for space in (x, y):
         similarity = np.array([[a @ b / np.sqrt(a @ a * (b @ b)) for b in space] for a in space])
-        order = [sorted({*range(108)} - {i}, key=lambda j: -row[j]) for i, row in
-                 enumerate(similarity)]
+        order = [
+            sorted({*range(108)} - {i}, key=lambda j: -row[j]) for i, row in enumerate(similarity)
+        ]
         near.append(order)
     for k in (1, 15, 106):
         first, second = ([set(row[:k]) for row in order] for order in near)
@@ -143,7 +146,9 @@ def test_agrees_with_sorting_at_the_size_of_the_paper(seed):
 
 
 @given(st.data(), paired_grids(most=4))
-@example(None, (np.array([[1, 0, 0], [1, 0, 0], [1, 0, 0], [0, 1, 0]]), np.eye(4, 3, dtype=int) + 1))
+@example(
+    None, (np.array([[1, 0, 0], [1, 0, 0], [1, 0, 0], [0, 1, 0]]), np.eye(4, 3, dtype=int) + 1)
+)
 def test_ties_are_the_mean_over_all_ways_to_break_them(data, pair):
     x, y = pair
     n = len(x)
@@ -152,11 +157,17 @@ def test_ties_are_the_mean_over_all_ways_to_break_them(data, pair):
     broken = [[nearest(space, k, order) for order in orders] for space in (x, y)]
     mean = np.mean([shared(a, b, k) for a in broken[0] for b in broken[1]])
     assert_allclose(precision_at_k(x, y, k), mean, atol=LOOSE)
-    among = np.mean([[[j in near for j in range(n)] for near in sets] for sets in broken[0]], axis=0)
+    among = np.mean(
+        [[[j in near for j in range(n)] for near in sets] for sets in broken[0]], axis=0
+    )
     assert_allclose(neighbour_weights(x, k), among, atol=LOOSE)
     labels = np.arange(n) % 2
-    same = np.mean([[labels[j] == labels[i] for i, near in enumerate(sets) for j in near]
-                    for sets in broken[0]])
+    same = np.mean(
+        [
+            [labels[j] == labels[i] for i, near in enumerate(sets) for j in near]
+            for sets in broken[0]
+        ]
+    )
     assert_allclose(neighbour_composition(x, labels, k), same, atol=LOOSE)
 
 
@@ -398,7 +409,7 @@ def test_effective_rank_of_points_without_coordinates_is_0():
 
 
 def test_effective_rank_of_points_on_a_line_is_1():
-    line = np.outer([0, 1, 2, 5], [1, 2, -1]) + [3, 0, 0.1]
+    line = np.outer([0, 1, 2, 5], [1, 2, -1]) + np.array([3, 0, 0.1])
     assert_allclose(effective_rank(line), 1, rtol=1e-9)
     assert_allclose(effective_rank([[1, 2], [3, 4]]), 1, rtol=1e-9)
 

@@ -21,19 +21,24 @@ SOME = won_of({"go to": 10, "move towards": 5, "pick up": 1, "escape from": 9, "
 
 
 def test_the_table_line_by_line():
-    # Wilson's limits: 270 of 360, 18 of 180, 216 of 540, then 180 of 180 and so on, from R's
-    # prop.test(correct = FALSE) as binom::binom.wilson has it.
+    # 270 of 360, 18 of 180, 216 of 540 by task; the limits are those of SciPy's
+    # binomtest(...).proportion_ci(method="wilson").
     lines = list(success({"seed-0": SOME, "wandering": won_of({})}, ["seed-0"]))
+    phrases = (
+        "            go to                 move towards          pick up               "
+        "escape from           stay away             avoid"
+    )
+    seed = (
+        "* seed-0    1.000 [0.979, 1.000]  0.500 [0.428, 0.572]  0.100 [0.064, 0.153]  "
+        "0.900 [0.847, 0.936]  0.300 [0.238, 0.371]  0.000 [0.000, 0.021]"
+    )
     assert lines == [
         "            GO-TO                 PICK-UP               ESCAPE",
         "* seed-0    0.750 [0.703, 0.792]  0.100 [0.064, 0.153]  0.400 [0.360, 0.442]",
         "  wandering 0.000 [0.000, 0.011]  0.000 [0.000, 0.021]  0.000 [0.000, 0.007]",
-        "            go to                 move towards          pick up               "
-        "escape from           stay away             avoid",
-        "* seed-0    1.000 [0.979, 1.000]  0.500 [0.428, 0.572]  0.100 [0.064, 0.153]  "
-        "0.900 [0.848, 0.936]  0.300 [0.238, 0.371]  0.000 [0.000, 0.021]",
-        "  wandering 0.000 [0.000, 0.021]  0.000 [0.000, 0.021]  0.000 [0.000, 0.021]  "
-        "0.000 [0.000, 0.021]  0.000 [0.000, 0.021]  0.000 [0.000, 0.021]",
+        phrases,
+        seed,
+        "  wandering" + 5 * " 0.000 [0.000, 0.021] " + " 0.000 [0.000, 0.021]",
         "* on the plateau where verbs are learned and objects are not",
     ]
 
