@@ -68,9 +68,8 @@ def over_chance(
         for size in k:
             (one,) = means(evidence, [reference], [size], runs, confidence)
             less = times * chance(evidence, size)
-            ends = (one.value - less, one.low - less, one.high - less)
-            method = f"over chance, {one.method}"
-            found.append(Estimate(*ends, runs, method, confidence, label=one.label))
+            ends = {name: getattr(one, name) - less for name in ("value", "low", "high")}
+            found.append(replace(one, **ends, method=f"over chance, {one.method}"))
     return found
 
 
@@ -151,15 +150,15 @@ def interchangeable(
     for reference in references:
         for size in k:
             (one,) = means(evidence, [reference], [size], runs, confidence)
-            ends = (size / one.value, size / one.high, size / one.low)
-            found.append(Estimate(*ends, runs, "k / P@k, t interval", confidence, label=one.label))
+            ends = {"value": size / one.value, "low": size / one.high, "high": size / one.low}
+            found.append(replace(one, **ends, method=f"k / P@k, {one.method}"))
     return found
 
 
 def _t(mean: float, sd: float, runs: int, confidence: float, label: str) -> Estimate:
     half = float(stdtrit(runs - 1, (1 + confidence) / 2)) * sd / sqrt(runs)
-    method = f"t interval, {runs} runs"
-    return Estimate(mean, mean - half, mean + half, runs, method, confidence, label=label)
+    ends, method = (mean, mean - half, mean + half), f"t interval, {runs} runs"
+    return Estimate(*ends, runs, method, confidence, label=label, df=runs - 1)
 
 
 def _gap(
@@ -182,8 +181,8 @@ def _welch(
 ) -> Estimate:
     value, error, df = _gap(first, second, times, runs)
     half = float(stdtrit(df, (1 + confidence) / 2)) * error
-    method = f"Welch interval, {runs} runs"
-    return Estimate(value, value - half, value + half, runs, method, confidence, label=label)
+    ends, method = (value, value - half, value + half), f"Welch interval, {runs} runs"
+    return Estimate(*ends, runs, method, confidence, label=label, df=df)
 
 
 def _share(one: Estimate, whole: float) -> Estimate:

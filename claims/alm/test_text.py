@@ -123,3 +123,8 @@ def test_components(judge):
 def test_possible_cells(judge):
     """The cells of Table 1 can come from the stated number of runs."""
     judge(alm.impossible_cells)
+
+
+def test_possible_means(judge):
+    """How many means of Table 1 a smaller number of runs can give."""
+    judge(alm.possible_means)

@@ -25,7 +25,7 @@ def table_end(evidence: Reported, columns: list[str], k: int, end: str) -> Estim
     return Estimate.exact(value, len(columns), f"Table 1, {end} end at k = {k}")
 
 
-def endsprinted(evidence: Reported, references: list[str], k: list[int], ends: str) -> Estimate:
+def ends_printed(evidence: Reported, references: list[str], k: list[int], ends: str) -> Estimate:
     """How many ends of a range some mean of Table 1 rounds to."""
     found = [printed(evidence, reference, one)[0] for reference in references for one in k]
     hits = sum(any(rounds_to(mean, end) for mean in found) for end in evidence.printed(ends))
@@ -99,6 +99,12 @@ def impossible_cells(
     cells = [(reference, one) for reference in references for one in k]
     bad = [cell for cell in cells if not _possible(evidence, *cell, runs, divisors)]
     return Estimate.exact(len(bad), len(cells), f"impossible cells of {len(cells)}, {runs} runs")
+
+
+def possible_means(evidence: Reported, references: list[str], k: list[int], runs: int) -> Estimate:
+    """Count the means of Table 1 that a number of runs can give (GRIM, see `impossible_cells`)."""
+    bad = impossible_cells(evidence, references, k, runs, [])
+    return Estimate.exact(bad.n - bad.value, bad.n, f"possible means of {bad.n}, {runs} runs")
 
 
 def _possible(evidence: Reported, reference: str, k: int, runs: int, divisors: list[int]) -> bool:
