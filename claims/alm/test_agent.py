@@ -1,6 +1,6 @@
 """The trained agents: how often they succeed, and how their sentence embeddings lie."""
 
-from claims.alm import agent
+from claims.alm import agent, spaces
 
 
 def test_runs(judge):
@@ -10,7 +10,7 @@ def test_runs(judge):
 
 def test_dimensions(judge):
     """A sentence embedding is of the size that the paper gives."""
-    judge(agent.dimensions)
+    judge(spaces.dimensions)
 
 
 def test_demonstrated(judge):
@@ -75,34 +75,34 @@ def test_plateau(judge):
 
 def test_distinct(judge):
     """Whether the sentences come apart."""
-    judge(agent.distinct_sentences)
+    judge(spaces.distinct_sentences)
 
 
 def test_shared_with_end(judge):
     """How much of an earlier space is in the trained one."""
-    judge(agent.shared_with_end)
+    judge(spaces.shared_with_end)
 
 
 def test_between_seeds(judge):
     """How much two agents' spaces have in common."""
-    judge(agent.between_seeds)
+    judge(spaces.between_seeds)
 
 
 def test_own_start(judge):
     """Whether anything of the initial weights is left."""
-    judge(agent.own_start)
+    judge(spaces.own_start)
 
 
 def test_between_seeds_change(judge):
     """Whether training makes two agents' spaces more alike."""
-    judge(agent.between_seeds_change)
+    judge(spaces.between_seeds_change)
 
 
 def test_same_task_change(judge):
     """Whether training brings sentences together that ask for the same task."""
-    judge(agent.same_task_change)
+    judge(spaces.same_task_change)
 
 
 def test_synonyms(judge):
     """Whether the nearest neighbour is a synonym."""
-    judge(agent.nearest_is_synonym)
+    judge(spaces.nearest_is_synonym)
