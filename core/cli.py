@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "agents",
         help="print how often the replicated agents succeed",
         description="Print the success of the agents that are kept as evidence, with Wilson's "
-        "95 % interval, beside policies that neither see nor listen.",
+        "95 % interval, beside policies that do not listen.",
     )
     counting.add_argument(
         "folder", nargs="?", type=Path, default=AGENTS, help="default: fixtures/agent"

@@ -99,8 +99,8 @@ def test_agents_prints_the_kept_agents(tmp_path, capsys):
     assert cli.main(["agents", str(folder)]) == 0
     said = capsys.readouterr()
     assert said.err == ""
-    names = ["baseline 0", "* baseline 1", "baseline, all", "wandering"]
-    assert [line[:15].strip() for line in said.out.splitlines()[1:5]] == names
+    names = ["baseline 0", "* baseline 1", "baseline, mean", "wandering"]
+    assert [line[:16].strip() for line in said.out.splitlines()[1:5]] == names
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from core.agent.dataset import make_demonstrations, read_demonstrations
+from core.agent.errors import RecipeError
 from core.agent.evaluation import floors, greedy, held_out_starts, play
 from core.agent.evidence import write_manifest, write_variant
 from core.agent.model import Architecture
@@ -93,22 +95,22 @@ def train(options: argparse.Namespace) -> int:
     ]
     train_agents(jobs, options.jobs or os.cpu_count() or 1)
     results = {job.folder.name: _result(job.folder) for job in jobs}
-    found = {name: _counts(result["success"]) for name, result in results.items()}
+    found = {name: [_counts(result["success"])] for name, result in results.items()}
     stuck = [name for name, result in results.items() if result["plateau"]]
     for line in success(found, stuck):
         print(line)
-    print(f"in {options.out}; `claims evaluate {options.out}` plays more episodes")
+    print(f"in {options.out}; `claims evaluate {options.out}` plays other episodes")
     return 0
 
 
 def evaluate(options: argparse.Namespace) -> int:
-    """Play held-out episodes with trained agents, and with those who neither see nor listen."""
-    files = _checkpoints(options.agents)
+    """Play held-out episodes with trained agents, and with policies that do not listen."""
+    files, device = _checkpoints(options.agents), _device(options)
     data = read_demonstrations(options.demonstrations)
-    starts = held_out_starts(data.starts, options.episodes, EVALUATION_SEED)
-    found: dict[str, Counts] = {}
-    for path in files:
-        state, digest = load_run(path, _device(options))
+    starts = held_out_starts(data.starts, options.episodes, options.seed)
+    found: dict[str, list[Counts]] = {}
+    for path in tqdm(files, unit="agent", disable=None):
+        state, digest = load_run(path, device)
         if digest != data.sha256():
             msg = (
                 f"{path}: was trained on other demonstrations than those in "
@@ -116,9 +118,9 @@ def evaluate(options: argparse.Namespace) -> int:
             )
             raise EvidenceError(msg)
         state.agent.eval()
-        found[_name(path, options.agents)] = play(greedy(state.agent), starts).counts()
-    rng = np.random.default_rng(EVALUATION_SEED)
-    found |= {name: play(policy, starts).counts() for name, policy in floors(rng).items()}
+        found[_name(path, options.agents)] = [play(greedy(state.agent), starts).counts()]
+    rng = np.random.default_rng(options.seed)
+    found |= {name: [play(policy, starts).counts()] for name, policy in floors(rng).items()}
     for line in success(found):
         print(line)
     return 0
@@ -178,4 +180,14 @@ def _name(checkpoint: Path, among: Path) -> str:
 
 
 def _device(options: argparse.Namespace) -> str:
-    return options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    return _usable(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def _usable(name: str) -> str:
+    try:
+        torch.zeros(1, device=name).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        why = str(error).splitlines()[0]
+        msg = f"--device {name} cannot be used here ({why}); name cpu or cuda"
+        raise RecipeError(msg) from error
+    return name

@@ -131,6 +131,7 @@ def make_demonstrations(out: Path, episodes: int, seed: int) -> dict[str, Any]:
             failures += failed
             bar.update(size)
     manifest = plan | _manifest(out, joined(shards), failures)
+    manifest["code"] = _made_by(out, str(manifest["sha256"])) or manifest["code"]
     write_atomically(out / "manifest.json", json.dumps(manifest, indent=1) + "\n")
     return manifest
 
@@ -149,6 +150,15 @@ def _same_plan(out: Path, plan: dict[str, int]) -> None:
     if found != plan:
         msg = f"{out}: holds a data set of {found}, not of {plan}; choose another folder"
         raise DatasetError(msg)
+
+
+def _made_by(out: Path, digest: str) -> dict[str, Any] | None:
+    """Return the code version of an earlier manifest of the same data; None without one."""
+    try:
+        earlier = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+        return earlier["code"] if earlier["sha256"] == digest else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _manifest(out: Path, data: Demonstrations, failures: int) -> dict[str, Any]:

@@ -111,7 +111,7 @@ def wander(rng: np.random.Generator) -> Policy:
 
 
 def floors(rng: np.random.Generator) -> dict[str, Policy]:
-    """Return what an agent is held against: policies that neither see nor listen."""
+    """Return what an agent is held against: policies that do not listen."""
     return {
         "uniform over six actions": uniform(tuple(range(len(ACTIONS))), rng),
         "uniform over three moves": uniform((LEFT, RIGHT, FORWARD), rng),

@@ -43,7 +43,7 @@ def _train(commands: Any) -> None:
         "train",
         "train agents on demonstrations",
         "Train agents by behavioural cloning, one process each. Run again with the same options "
-        "to go on where it was stopped; the result is the same to the bit on one device.",
+        "to go on where it was stopped; on a CPU the result is the same to the bit.",
     )
     parser.add_argument("--seeds", type=_at_least_one, default=10, help="agents (default: 10)")
     parser.add_argument(
@@ -59,7 +59,8 @@ def _train(commands: Any) -> None:
         type=float,
         default=2.0,
         metavar="SHARE",
-        help="stop where every task's success reaches this share (default: never)",
+        help="stop where every task's success reaches this share, on a sixth of the episodes that "
+        "are reported at the end (default: never)",
     )
     _reading(parser)
     _demonstrations(parser)
@@ -116,7 +117,7 @@ def _evaluate(commands: Any) -> None:
         "evaluate",
         "play held-out episodes with trained agents",
         "Print how often trained agents succeed from starts that are in no demonstration, with "
-        "Wilson's 95 % interval, beside policies that neither see nor listen.",
+        "Wilson's 95 % interval, beside policies that do not listen.",
     )
     parser.add_argument(
         "agents",
@@ -127,6 +128,12 @@ def _evaluate(commands: Any) -> None:
     )
     parser.add_argument(
         "--episodes", type=_at_least_one, default=30, help="per instruction (default: 30)"
+    )
+    parser.add_argument(
+        "--seed",
+        type=_seed,
+        default=3,
+        help="of the episodes' starts (default: 3; `claims train` plays those of 2)",
     )
     _demonstrations(parser)
     parser.add_argument("--device", help="cpu or cuda (default: cuda if there is one)")
@@ -209,6 +216,8 @@ def _seed(text: str) -> int:
     number = _whole(text)
     if number < 0:
         raise argparse.ArgumentTypeError("must not be negative")
+    if number >= 2**63:
+        raise argparse.ArgumentTypeError("must be below 2**63")
     return number
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import queue
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -84,11 +86,15 @@ def train_agents(jobs: Sequence[Job], workers: int) -> None:
                 for future in ended:
                     future.result()
                     pending.remove(future)
+            _show(told, bar, wait=0.0)
         except BrokenProcessPool as error:
             msg = "a training process was killed, perhaps for memory; run again to go on"
             raise TrainingError(msg) from error
         except BaseException:
+            # The pool hands work out ahead, which it cannot call back; every write is atomic.
             pool.shutdown(wait=False, cancel_futures=True)
+            for worker in multiprocessing.active_children():
+                worker.terminate()
             raise
 
 
@@ -99,6 +105,7 @@ def _is_done(job: Job, data: str) -> bool:
     try:
         result = json.loads(path.read_text(encoding="utf-8"))
         recipe, learned_from = recipe_of(result["recipe"]), result["data"]
+        _ = result["plateau"], [result["success"][key] for key in ("64", "24", "episodes")]
     except (ValueError, KeyError, TypeError, RecipeError) as error:
         msg = f"{path}: cannot be read: {error!r}; delete it and run again"
         raise EvidenceError(msg) from error
@@ -117,15 +124,28 @@ def _enter(told: Any) -> None:
     _told = told
     # Threads of one small network get in each other's way; processes do not.
     torch.set_num_threads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
-def _show(told: Any, bar: Any) -> None:
-    try:
-        done, loss = told.get(timeout=0.5)
-    except queue.Empty:
-        return
-    bar.update(done)
-    bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+def _end_with_parent() -> None:
+    """End this process when the one that started it is gone, or it would train on unseen."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _show(told: Any, bar: Any, wait: float = 0.5) -> None:
+    """Show what the workers told, waiting a while for the first of it."""
+    while True:
+        try:
+            done, loss = told.get(timeout=wait) if wait else told.get_nowait()
+        except queue.Empty:
+            return
+        wait = 0.0
+        bar.update(done)
+        if np.isfinite(loss):
+            bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
 
 
 def train_agent(job: Job) -> None:
@@ -144,7 +164,8 @@ def train_agent(job: Job) -> None:
             _told.put((update - told[0], loss))
         told[0] = update
 
-    progress(state.update, 0.0)
+    if _told is not None and state.update:
+        _told.put((state.update, np.nan))
     train(state, corpus, observe, progress, job.folder / "checkpoint.safetensors")
     result = _result(state, starts) | {
         "data": corpus.sha256,
@@ -229,7 +250,7 @@ def _by_task(outcome: Outcome) -> dict[str, list[int]]:
 
 
 def floor_results(starts: Starts) -> dict[str, dict[str, Any]]:
-    """Return how often those succeed who neither see nor listen."""
+    """Return how often policies succeed that do not listen."""
     rng = np.random.default_rng(EVALUATION_SEED)
     return {
         name: {

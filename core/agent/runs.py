@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,8 +66,8 @@ class Recipe:
         if self.vision_weights and self.architecture.vision != "resnet":
             msg = "ImageNet weights fit the ResNet only: --vision resnet"
             raise RecipeError(msg)
-        if self.updates < 1 or self.batch < 1 or not self.learning_rate > 0:
-            msg = "updates, batch and learning rate must be above zero"
+        if self.updates < 1 or self.batch < 1 or not 0 < self.learning_rate < math.inf:
+            msg = "updates, batch and learning rate must be above zero, and finite"
             raise RecipeError(msg)
 
     def schedule(self) -> tuple[int, ...]:
@@ -122,7 +123,7 @@ def load_run(path: Path, device: str = "cpu") -> tuple[State, str]:
     """
     remedy = "delete it and train again"
     try:
-        with safe_open(path, "pt", device=device) as file:
+        with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
@@ -146,8 +147,11 @@ def load_run(path: Path, device: str = "cpu") -> tuple[State, str]:
         first = str(error).splitlines()[-1].strip()
         msg = f"{path}: its tensors are of another architecture: {first}; {remedy}"
         raise CheckpointError(msg) from error
+    if not all(x.isfinite().all() for x in weights.values()):
+        msg = f"{path}: holds weights that are NaN or infinite; {remedy}"
+        raise CheckpointError(msg)
     if not _restore(state, tensors):
-        msg = f"{path}: lacks moments of the optimiser; {remedy}"
+        msg = f"{path}: lacks moments of the optimiser, or has others; {remedy}"
         raise CheckpointError(msg)
     return state, data
 
@@ -160,12 +164,18 @@ def recipe_of(table: dict[str, Any]) -> Recipe:
 
 
 def _restore(state: State, tensors: dict[str, Tensor]) -> bool:
-    """Set the optimiser's moments; return whether all of them were there."""
+    """Set the optimiser's moments; return whether they fit the network."""
     moments: dict[int, dict[str, Tensor]] = {}
+    parameters = list(state.agent.parameters())
     for name, tensor in tensors.items():
         key, _, number = name.rpartition(".")
-        if not name.startswith("agent."):
-            moments.setdefault(int(number), {})[key] = tensor
+        if name.startswith("agent."):
+            continue
+        if not number.isdecimal() or int(number) >= len(parameters):
+            return False
+        if key != "step" and tensor.shape != parameters[int(number)].shape:
+            return False
+        moments.setdefault(int(number), {})[key] = tensor
     # Before the first update there are none; parameters that get no gradient never have any.
     if any(each.keys() != {"step", "exp_avg", "exp_avg_sq"} for each in moments.values()):
         return False

@@ -17,9 +17,9 @@ from core.agent.runs import Recipe, State, save_run
 from core.agent.shards import Demonstrations
 from core.agent.tiles import pad_views
 
-#: A checkpoint is written, and progress told, every so many updates.
+#: A checkpoint is written every so many updates.
 EVERY = 500
-#: The learning curve holds the mean loss of every so many updates.
+#: The learning curve holds the mean loss of every so many updates; progress is told as often.
 CURVE = 100
 
 
@@ -73,7 +73,8 @@ def train(
     """Carry a run on to its end.
 
     Minibatches follow from the seed and the update's number alone, and nothing else is random, so
-    a run that was cut and resumed gives the same bits as one that was not, on one device.
+    a run that was cut and resumed gives the same bits as one that was not, on a CPU. A GPU may add
+    in another order.
 
     Parameters
     ----------
@@ -97,7 +98,7 @@ def train(
     while True:
         if state.update in points and observe(state):
             break
-        if state.update == recipe.updates:
+        if state.update >= recipe.updates:
             break
         rows = torch.from_numpy(minibatch(recipe, len(corpus.actions), state.update)).to(device)
         losses.append(_step(state, *(column[rows] for column in data)))
@@ -105,11 +106,11 @@ def train(
         if state.update % CURVE == 0:
             state.losses.append(_finite(torch.stack(losses).mean().item(), state))
             losses = []
-        if state.update % EVERY == 0:
             progress(state.update, state.losses[-1])
+        if state.update % EVERY == 0:
             _keep(state, corpus, checkpoint)
     if losses:
-        _finite(torch.stack(losses).mean().item(), state)
+        progress(state.update, _finite(torch.stack(losses).mean().item(), state))
     _keep(state, corpus, checkpoint)
     return state
 

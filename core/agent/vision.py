@@ -43,7 +43,7 @@ class PatchEncoder(nn.Module):
     """A residual encoder whose first layers see one tile at a time.
 
     Those layers give the same for the same tile, so they run on the table of tiles, once per
-    batch, and their output is gathered: exactly what they would give on the images.
+    batch, and their output is gathered: what they would give on the images, up to rounding.
     """
 
     width = 32

@@ -133,7 +133,7 @@ class Replicated:
 
     @property
     def floors(self) -> Mapping[str, Mapping[str, Any]]:
-        """How often those succeed who neither see nor listen; counts as in a variant's file."""
+        """How often policies succeed that do not listen; counts as in a variant's file."""
         return self.manifest["floors"]
 
     @property

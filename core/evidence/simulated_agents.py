@@ -155,7 +155,7 @@ class AgentWorld:
 
     @property
     def floors(self) -> Mapping[str, Mapping[str, Any]]:
-        """How often those succeed who neither see nor listen."""
+        """How often policies succeed that do not listen."""
         share = 0.2 if self.told else 0.98
         won = [round(EPISODES * share)] * len(INSTRUCTIONS)
         episodes = [EPISODES] * len(INSTRUCTIONS)

@@ -9,6 +9,7 @@ import numpy as np
 from core.agent.instructions import PHRASE_OF, PHRASES, TASK_OF, TASKS
 from core.evidence.replicated import Replicated
 from core.metrics.proportion import wilson_interval
+from core.metrics.words import mean_interval
 
 BY_TASK = {task: np.isin(TASK_OF, i) for i, task in enumerate(TASKS)}
 BY_PHRASE = {phrase: np.isin(PHRASE_OF, i) for i, phrase in enumerate(PHRASES)}
@@ -16,13 +17,14 @@ BY_PHRASE = {phrase: np.isin(PHRASE_OF, i) for i, phrase in enumerate(PHRASES)}
 Counts = tuple[np.ndarray, np.ndarray]
 
 
-def success(agents: Mapping[str, Counts], plateau: Sequence[str] = ()) -> Iterator[str]:
-    """Yield a line per agent, by task and then by phrase: shares with Wilson's 95 % interval.
+def success(agents: Mapping[str, Sequence[Counts]], plateau: Sequence[str] = ()) -> Iterator[str]:
+    """Yield a line per name, by task and then by phrase: shares with their 95 % interval.
 
     Parameters
     ----------
-    agents : mapping of str to Counts
-        By name.
+    agents : mapping of str to sequence of Counts
+        One agent's share comes with Wilson's interval over episodes; that of several is the mean
+        over agents, with Student's t interval over them, cut at 0 and 1.
     plateau : sequence of str
         Those that stayed where verbs are learned and objects are not; they get a star.
     """
@@ -34,33 +36,39 @@ def success(agents: Mapping[str, Counts], plateau: Sequence[str] = ()) -> Iterat
 
 def replicated(body: Replicated) -> Iterator[str]:
     """Yield the lines for the agents that are kept as evidence, and for the floors."""
-    found: dict[str, Counts] = {}
+    found: dict[str, list[Counts]] = {}
     plateau: list[str] = []
     for variant in body.manifest["variants"]:
         these = body.agents(variant)
-        for i, seed in enumerate(these.seeds):
-            found[f"{variant} {seed}"] = (these.success[i], these.episodes[i])
-            plateau += [f"{variant} {seed}"] if these.plateau[i] else []
-        found[f"{variant}, all"] = (these.success.sum(axis=0), these.episodes.sum(axis=0))
+        counts = list(zip(these.success, these.episodes, strict=True))
+        for seed, one, stuck in zip(these.seeds, counts, these.plateau, strict=True):
+            found[f"{variant} {seed}"] = [one]
+            plateau += [f"{variant} {seed}"] if stuck else []
+        if len(counts) > 1:
+            found[f"{variant}, mean"] = counts
     for name, floor in body.floors.items():
-        counts = floor["success"]
-        found[name] = (np.array(counts["64"]), np.array(counts["episodes"]))
+        won = floor["success"]
+        found[name] = [(np.array(won["64"]), np.array(won["episodes"]))]
     yield from success(found, plateau)
 
 
 def _table(
-    agents: Mapping[str, Counts], groups: Mapping[str, np.ndarray], marked: Sequence[str]
+    agents: Mapping[str, Sequence[Counts]], groups: Mapping[str, np.ndarray], marked: Sequence[str]
 ) -> Iterator[str]:
     width = max(map(len, agents)) + 3
     yield " " * width + "".join(f"{group:<22}" for group in groups).rstrip()
-    for name, (won, episodes) in agents.items():
-        shares = [
-            _cell(int(won[which].sum()), int(episodes[which].sum())) for which in groups.values()
-        ]
+    for name, counts in agents.items():
+        cells = [_cell(counts, which) for which in groups.values()]
         mark = "* " if name in marked else "  "
-        yield f"{mark}{name:<{width - 2}}" + "".join(f"{share:<22}" for share in shares).rstrip()
+        yield f"{mark}{name:<{width - 2}}" + "".join(f"{cell:<22}" for cell in cells).rstrip()
 
 
-def _cell(won: int, episodes: int) -> str:
-    low, high = wilson_interval(won / episodes, episodes)
-    return f"{won / episodes:.3f} [{low:.3f}, {high:.3f}]"
+def _cell(counts: Sequence[Counts], which: np.ndarray) -> str:
+    won = [(int(w[which].sum()), int(episodes[which].sum())) for w, episodes in counts]
+    shares = [w / episodes for w, episodes in won]
+    if len(shares) > 1:
+        share, low, high = mean_interval(shares)
+    else:
+        share = shares[0]
+        low, high = wilson_interval(share, won[0][1])
+    return f"{share:.3f} [{max(low, 0):.3f}, {min(high, 1):.3f}]"

@@ -157,7 +157,7 @@ def test_train_says_how_often_the_agent_succeeds(trained):
     share = sum(result["success"]["64"][:36]) / (36 * 2)
     assert lines[1].split()[:3] == ["*", "seed-0", f"{share:.3f}"]
     assert lines[-2].startswith("* on the plateau")
-    assert lines[-1] == f"in {folder}; `claims evaluate {folder}` plays more episodes"
+    assert lines[-1] == f"in {folder}; `claims evaluate {folder}` plays other episodes"
 
 
 def test_train_again_leaves_what_is_done(trained, data):
@@ -298,7 +298,7 @@ def test_every_option_of_train_goes_where_it_belongs(untrained, tmp_path):
         *("--learning-rate", 0.5, "--stop-at", 0.9, "--initial", "identical"),
         *("--pooling", "flatten", "--tokenisation", "phrases", "--view", "full"),
         *("--vision", "resnet", "--vision-weights", "w", "--blind", "--jobs", 3),
-        *("--device", "meta", "--demonstrations", tmp_path / "d", "--out", tmp_path / "o"),
+        *("--device", "cpu:0", "--demonstrations", tmp_path / "d", "--out", tmp_path / "o"),
     )
     assert code == 0
     ((jobs, workers),) = untrained
@@ -312,7 +312,7 @@ def test_every_option_of_train_goes_where_it_belongs(untrained, tmp_path):
         assert (network.initial, network.pooling) == ("identical", "flatten")
         assert (network.tokenisation, network.view) == ("phrases", "full")
         assert (network.vision, network.blind) == ("resnet", True)
-        assert (job.device, job.demonstrations) == ("meta", tmp_path / "d")
+        assert (job.device, job.demonstrations) == ("cpu:0", tmp_path / "d")
     # Of the two only the seed of an odd number is on the plateau.
     assert [line[:9].strip() for line in out.splitlines()[1:3]] == ["* seed-7", "seed-8"]
 
@@ -321,6 +321,7 @@ def test_by_default_train_keeps_every_core_busy_and_takes_a_gpu_if_there_is_one(
     untrained, tmp_path, monkeypatch
 ):
     monkeypatch.setattr("os.cpu_count", lambda: 6)
+    monkeypatch.setattr(commands, "_usable", lambda device: device)
     for there, device in ((True, "cuda"), (False, "cpu")):
         monkeypatch.setattr("torch.cuda.is_available", lambda there=there: there)
         assert claims("train", "--seeds", 1, "--out", tmp_path / device)[0] == 0
@@ -359,7 +360,14 @@ def test_replicate_writes_what_the_claims_read(untrained, tmp_path, monkeypatch)
     code, table, _ = claims("agents", out)
     assert code == 0
     assert "* baseline 1 " in table
-    assert "  blind, all " in table
+    assert "  blind, mean " in table
+
+
+@pytest.mark.parametrize("device", ["nonsense", "meta"])
+def test_a_device_that_is_not_there_is_one_line(untrained, trained, data, tmp_path, device):
+    refused(claims("train", "--device", device, "--out", tmp_path), f"--device {device}")
+    found = claims("evaluate", trained[0], "--device", device, "--demonstrations", data)
+    refused(found, f"--device {device}")
 
 
 def test_an_agent_that_was_not_finished_stops_replicate(tmp_path, monkeypatch):

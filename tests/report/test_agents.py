@@ -23,7 +23,7 @@ SOME = won_of({"go to": 10, "move towards": 5, "pick up": 1, "escape from": 9, "
 def test_the_table_line_by_line():
     # 270 of 360, 18 of 180, 216 of 540 by task; the limits are those of SciPy's
     # binomtest(...).proportion_ci(method="wilson").
-    lines = list(success({"seed-0": SOME, "wandering": won_of({})}, ["seed-0"]))
+    lines = list(success({"seed-0": [SOME], "wandering": [won_of({})]}, ["seed-0"]))
     phrases = (
         "            go to                 move towards          pick up               "
         "escape from           stay away             avoid"
@@ -44,7 +44,7 @@ def test_the_table_line_by_line():
 
 
 def test_columns_stand_below_each_other_whatever_the_names():
-    lines = list(success({"a": SOME, "a name that is much longer": SOME}))
+    lines = list(success({"a": [SOME], "a name that is much longer": [SOME]}))
     head, short, long = lines[:3]
     for group in ("GO-TO", "PICK-UP", "ESCAPE"):
         at = head.index(group)
@@ -54,14 +54,14 @@ def test_columns_stand_below_each_other_whatever_the_names():
 
 
 def test_without_a_plateau_there_is_no_star():
-    assert not any("*" in line for line in success({"seed-0": SOME}))
+    assert not any("*" in line for line in success({"seed-0": [SOME]}))
 
 
 def test_intervals_are_wilsons():
     rng = np.random.default_rng(3)
     episodes = np.full(108, 7)
     won = rng.binomial(episodes, 0.6)
-    (line,) = [line for line in success({"x": (won, episodes)}) if line.startswith("  x")][:1]
+    (line,) = [line for line in success({"x": [(won, episodes)]}) if line.startswith("  x")][:1]
     n, k = 36 * 7, int(won[:36].sum())
     low, high = wilson_interval(k / n, n)
     assert line.split("  ")[-3].strip().endswith(f"{k / n:.3f} [{low:.3f}, {high:.3f}]")
@@ -71,19 +71,21 @@ def test_kept_agents_stand_one_by_one_and_together_before_the_floors(tmp_path):
     plan = {"baseline": (0, 3), "blind": (2,)}
     folder = write_evidence(tmp_path / "agent", plan, tmp_path / "work")
     lines = list(replicated(Replicated(folder)))
-    names = ["baseline 0", "baseline 3", "baseline, all", "blind 2", "blind, all", "wandering"]
-    body = lines[1:7]
-    assert [line[2:15].strip() for line in body] == names
+    names = ["baseline 0", "baseline 3", "baseline, mean", "blind 2", "wandering"]
+    body = lines[1:6]
+    assert [line[2:16].strip() for line in body] == names
     # Odd seeds are on the plateau here, and only single ones are said to be.
-    assert [line[0] for line in body] == [" ", "*", " ", " ", " ", " "]
+    assert [line[0] for line in body] == [" ", "*", " ", " ", " "]
     assert lines[-1].startswith("* on the plateau")
-    assert len(lines) == 2 * 7 + 1
+    assert len(lines) == 2 * 6 + 1
     agents = Replicated(folder).agents("baseline")
-    share = agents.success[:, :36].sum() / (2 * 36 * 30)
-    assert f"{share:.3f} [" in body[2]
-    assert body[3].split()[2:] == body[4].split()[2:]
+    shares = agents.success[:, :36].sum(axis=1) / (36 * 30)
+    # Of two agents, t with one degree of freedom: 12.706 standard errors, cut at 0 and 1.
+    half = 12.7062047 * abs(shares[0] - shares[1]) / 2
+    low, high = max(shares.mean() - half, 0), min(shares.mean() + half, 1)
+    assert f"{shares.mean():.3f} [{low:.3f}, {high:.3f}]" in body[2]
     floor = np.sum(counts(np.random.default_rng(99))["64"][:36]) / (36 * 30)
-    assert f"{floor:.3f} [" in body[5]
+    assert f"{floor:.3f} [" in body[4]
 
 
 def test_changed_evidence_is_not_shown(tmp_path):
