@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -120,8 +120,11 @@ def make_demonstrations(out: Path, episodes: int, seed: int) -> dict[str, Any]:
     with tqdm(total=episodes, unit="episode", disable=None) as bar:
         for number, first in enumerate(range(0, episodes, SHARD)):
             path, size = out / shard_name(number), min(SHARD, episodes - first)
-            if not path.exists():
-                shard, failed = demonstrations(seed, number, range(first, first + size))
+            if path.exists():
+                bar.update(size)
+            else:
+                episodes_here = _ticked(range(first, first + size), bar)
+                shard, failed = demonstrations(seed, number, episodes_here)
                 write_shard(path, shard, failed)
             shard, failed = read_shard(path)
             if len(shard.starts) != size:
@@ -129,11 +132,16 @@ def make_demonstrations(out: Path, episodes: int, seed: int) -> dict[str, Any]:
                 raise DatasetError(msg)
             shards.append(shard)
             failures += failed
-            bar.update(size)
     manifest = plan | _manifest(out, joined(shards), failures)
     manifest["code"] = _made_by(out, str(manifest["sha256"])) or manifest["code"]
     write_atomically(out / "manifest.json", json.dumps(manifest, indent=1) + "\n")
     return manifest
+
+
+def _ticked(episodes: Iterable[int], bar: Any) -> Iterator[int]:
+    for episode in episodes:
+        yield episode
+        bar.update()
 
 
 def _same_plan(out: Path, plan: dict[str, int]) -> None:
