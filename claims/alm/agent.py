@@ -1,10 +1,8 @@
 """What trained agents do and how their sentence embeddings lie, measured.
 
-The seed is the unit: intervals are Student's t over seeds, so they speak of other initial weights
-and orders of training. All seeds share one set of demonstrations and one of held-out starts, of
-which the intervals say nothing: that some starts are harder than others (a quarter to a half of
-the variance of success) would widen them by a tenth or so. Two phrases of one task have starts of
-their own, so their difference holds such luck too.
+The seed is the unit: intervals are Student's t over seeds, so they speak of other initial weights,
+orders of training and held-out starts. Synonyms are played from the same starts. All seeds share
+one set of demonstrations, of which the intervals say nothing.
 """
 
 from __future__ import annotations

@@ -16,14 +16,13 @@ from tqdm import tqdm
 
 from core.agent.dataset import make_demonstrations, read_demonstrations
 from core.agent.errors import RecipeError
-from core.agent.evaluation import floors, greedy, held_out_starts, play
+from core.agent.evaluation import floors, greedy, held_out_starts, play, shared_by_synonyms
 from core.agent.evidence import write_manifest, write_variant
 from core.agent.model import Architecture
 from core.agent.replication import (
-    EPISODES,
-    EVALUATION_SEED,
     Job,
     floor_results,
+    last_starts,
     train_agents,
 )
 from core.agent.runs import Recipe, load_run
@@ -107,7 +106,7 @@ def evaluate(options: argparse.Namespace) -> int:
     """Play held-out episodes with trained agents, and with policies that do not listen."""
     files, device = _checkpoints(options.agents), _device(options)
     data = read_demonstrations(options.demonstrations)
-    starts = held_out_starts(data.starts, options.episodes, options.seed)
+    starts = shared_by_synonyms(held_out_starts(data.starts, options.episodes, options.seed))
     found: dict[str, list[Counts]] = {}
     for path in tqdm(files, unit="agent", disable=None):
         state, digest = load_run(path, device)
@@ -149,7 +148,7 @@ def replicate(options: argparse.Namespace) -> int:
     train_agents(jobs, options.jobs or os.cpu_count() or 1)
     for name, each in folders.items():
         write_variant(name, each, options.out)
-    starts = held_out_starts(read_demonstrations(data).starts, EPISODES, EVALUATION_SEED)
+    starts = last_starts(read_demonstrations(data).starts, seed=0)
     write_manifest(options.out, list(folders), data, floor_results(starts))
     print(f"wrote {options.out}: read the diff, then `pytest claims/alm --update-lock`")
     return 0

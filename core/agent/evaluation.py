@@ -11,7 +11,7 @@ import torch
 from core.agent.dataset import draw_starts
 from core.agent.escape import Escape
 from core.agent.geometry import ACTIONS, FORWARD, LEFT, PICKUP, RIGHT
-from core.agent.instructions import INSTRUCTIONS, TASK_OF, TASKS
+from core.agent.instructions import FIRST_SYNONYM, INSTRUCTIONS, TASK_OF, TASKS
 from core.agent.model import Agent
 from core.agent.rooms import Rooms, Starts
 from core.agent.tiles import pad_views
@@ -119,26 +119,41 @@ def floors(rng: np.random.Generator) -> dict[str, Policy]:
     }
 
 
-def held_out_starts(training: Starts, per_instruction: int, seed: int) -> Starts:
-    """Return drawn starts for every instruction, none of them among the training episodes'.
+def held_out_starts(training: Starts, per_instruction: int, seed: int | tuple[int, ...]) -> Starts:
+    """Return drawn starts for every instruction, in none of the rooms that training began in.
 
     Parameters
     ----------
     training : Starts
     per_instruction : int
         How many starts each instruction gets.
-    seed : int
+    seed : int or tuple of int
         Of the drawing; its stream is apart from that of the demonstrations.
     """
-    known = set(_keys(training))
+    known = set(_rooms(training))
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0xE7A1,)))
     drawn = draw_starts(per_instruction, rng)
-    while any(fresh := np.array([key in known for key in _keys(drawn)])):
+    while any(seen := np.array([room in known for room in _rooms(drawn)])):
         again = draw_starts(per_instruction, rng)
-        drawn.cells[fresh], drawn.pose[fresh] = again.cells[fresh], again.pose[fresh]
+        drawn.cells[seen], drawn.pose[seen] = again.cells[seen], again.pose[seen]
     return drawn
 
 
-def _keys(starts: Starts) -> list[bytes]:
-    table = np.column_stack([starts.cells, starts.pose, starts.instruction])
-    return [row.tobytes() for row in table]
+def shared_by_synonyms(starts: Starts) -> Starts:
+    """Return the starts with those of each instruction replaced by those of its first synonym.
+
+    So that two wordings of one request are compared in the same rooms.
+
+    Parameters
+    ----------
+    starts : Starts
+        As many for every instruction, instruction by instruction.
+    """
+    per_instruction = len(starts) // len(INSTRUCTIONS)
+    first = FIRST_SYNONYM[:, None] * per_instruction + np.arange(per_instruction)
+    rows = first.ravel()
+    return Starts(starts.cells[rows], starts.pose[rows], starts.instruction)
+
+
+def _rooms(starts: Starts) -> list[bytes]:
+    return [row.tobytes() for row in np.column_stack([starts.cells, starts.pose])]

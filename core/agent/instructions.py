@@ -53,6 +53,13 @@ SENTENCES = tuple(instruction.text for instruction in INSTRUCTIONS)
 TASK_OF = np.array([TASKS.index(instruction.task) for instruction in INSTRUCTIONS])
 PHRASE_OF = np.repeat(np.arange(len(PHRASES)), len(OBJECTS))
 OBJECT_OF = np.tile(np.arange(len(OBJECTS)), len(PHRASES))
+#: Per instruction: the first that asks for the same task with the same object, perhaps itself.
+FIRST_SYNONYM = np.array(
+    [
+        np.flatnonzero((task == TASK_OF) & (thing == OBJECT_OF))[0]
+        for task, thing in zip(TASK_OF, OBJECT_OF, strict=True)
+    ]
+)
 
 
 def tokenise(tokenisation: str = "words") -> tuple[np.ndarray, tuple[str, ...]]:

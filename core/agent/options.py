@@ -59,8 +59,7 @@ def _train(commands: Any) -> None:
         type=float,
         default=2.0,
         metavar="SHARE",
-        help="stop where every task's success reaches this share, on a sixth of the episodes that "
-        "are reported at the end (default: never)",
+        help="stop where every task's success reaches this share (default: never)",
     )
     _reading(parser)
     _demonstrations(parser)
@@ -133,7 +132,7 @@ def _evaluate(commands: Any) -> None:
         "--seed",
         type=_seed,
         default=3,
-        help="of the episodes' starts (default: 3; `claims train` plays those of 2)",
+        help="of the episodes' starts (default: 3)",
     )
     _demonstrations(parser)
     parser.add_argument("--device", help="cpu or cuda (default: cuda if there is one)")

@@ -23,7 +23,15 @@ from tqdm import tqdm
 from core.agent.dataset import read_demonstrations
 from core.agent.errors import RecipeError, TrainingError
 from core.agent.escape import Escape
-from core.agent.evaluation import FEW_STEPS, Outcome, floors, greedy, held_out_starts, play
+from core.agent.evaluation import (
+    FEW_STEPS,
+    Outcome,
+    floors,
+    greedy,
+    held_out_starts,
+    play,
+    shared_by_synonyms,
+)
 from core.agent.instructions import ESCAPE, TASK_OF, TASKS
 from core.agent.rooms import MAX_STEPS, Starts
 from core.agent.runs import Recipe, State, begin, load_run, recipe_of
@@ -35,7 +43,8 @@ from core.files import write_atomically
 SCHEMA = 1
 #: Held-out starts per instruction at the end, and at the other points of the schedule.
 EPISODES, QUICK_EPISODES = 30, 5
-#: The stream of the held-out starts and of the floors' choices.
+#: The stream of the held-out starts and of the floors' choices: every agent ends on starts of its
+#: own, from (EVALUATION_SEED, its seed); along the training all see the same ones, and others.
 EVALUATION_SEED = 2
 #: Other readings of an escape, to see what the definition decides.
 ESCAPES = (Escape(), Escape(4), Escape(6), Escape(5, unseen=False))
@@ -152,12 +161,13 @@ def train_agent(job: Job) -> None:
     """Train one agent, or carry it on from its checkpoint, and write what is kept of it."""
     began = time.perf_counter()
     corpus = Corpus.of(read_demonstrations(job.demonstrations), job.recipe.architecture.view)
-    starts = held_out_starts(corpus.starts, EPISODES, EVALUATION_SEED)
+    along = held_out_starts(corpus.starts, EPISODES, EVALUATION_SEED)
+    quick = along[np.arange(len(along)) % EPISODES < QUICK_EPISODES]
     state = _resume(job, corpus)
     told = [state.update]
 
     def observe(state: State) -> bool:
-        return _observe(state, starts, job.folder)
+        return _observe(state, quick, job.folder)
 
     def progress(update: int, loss: float) -> None:
         if _told is not None:
@@ -167,7 +177,7 @@ def train_agent(job: Job) -> None:
     if _told is not None and state.update:
         _told.put((state.update, np.nan))
     train(state, corpus, observe, progress, job.folder / "checkpoint.safetensors")
-    result = _result(state, starts) | {
+    result = _result(state, last_starts(corpus.starts, job.recipe.seed)) | {
         "data": corpus.sha256,
         "device": job.device,
         "threads": torch.get_num_threads(),
@@ -189,9 +199,13 @@ def _resume(job: Job, corpus: Corpus) -> State:
     return state
 
 
-def _observe(state: State, starts: Starts, folder: Path) -> bool:
+def last_starts(training: Starts, seed: int) -> Starts:
+    """Return the held-out starts on which an agent is judged at the end."""
+    return shared_by_synonyms(held_out_starts(training, EPISODES, (EVALUATION_SEED, seed)))
+
+
+def _observe(state: State, quick: Starts, folder: Path) -> bool:
     """Keep the sentence embeddings and the success at one point of the schedule."""
-    quick = starts[np.arange(len(starts)) % EPISODES < QUICK_EPISODES]
     state.agent.eval()
     outcome = play(greedy(state.agent), quick)
     with torch.inference_mode():

@@ -330,7 +330,7 @@ def test_by_default_train_keeps_every_core_busy_and_takes_a_gpu_if_there_is_one(
 
 
 def test_replicate_writes_what_the_claims_read(untrained, tmp_path, monkeypatch):
-    monkeypatch.setattr(commands, "EPISODES", 1)
+    monkeypatch.setattr(replication, "EPISODES", 1)
     work, out = tmp_path / "work", tmp_path / "agent"
     arguments = ("--episodes", 108, "--updates", 2, "--jobs", 1, "--work", work, "--out", out)
     code, said, err = claims("replicate", *arguments)

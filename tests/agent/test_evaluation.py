@@ -9,9 +9,18 @@ from numpy.testing import assert_array_equal
 
 from core.agent.dataset import draw_starts
 from core.agent.escape import Escape
-from core.agent.evaluation import Outcome, floors, greedy, held_out_starts, play, uniform, wander
+from core.agent.evaluation import (
+    Outcome,
+    floors,
+    greedy,
+    held_out_starts,
+    play,
+    shared_by_synonyms,
+    uniform,
+    wander,
+)
 from core.agent.geometry import FORWARD, LEFT, PICKUP, RIGHT
-from core.agent.instructions import TASK_OF
+from core.agent.instructions import OBJECT_OF, SENTENCES
 from core.agent.model import Agent, Architecture
 from core.agent.rooms import BLANK, Rooms, Starts
 from core.agent.tiles import tile_table
@@ -210,8 +219,30 @@ def test_starts_drawn_again_are_not_trained_on_either(shown, replaced):
     assert not set(keys(third)) & set(keys(both))
 
 
-def test_the_same_room_with_another_request_is_another_start():
-    assert TASK_OF[0] != TASK_OF[36]
+def test_a_room_seen_under_another_request_is_no_held_out_one():
     drawn = held_out_starts(start("avoid the red box", "0 0 >", {"red box": (0, 2)}), 1, seed=3)
     other = Starts(drawn.cells, drawn.pose, (drawn.instruction + 18) % 108)
-    assert keys(held_out_starts(other, 1, seed=3)) == keys(drawn)
+    again = held_out_starts(other, 1, seed=3)
+    rooms = {key[:2] for key in keys(drawn)}
+    assert not rooms & {key[:2] for key in keys(again)}
+
+
+def test_synonyms_begin_in_the_same_rooms_and_others_do_not(starts):
+    shared = shared_by_synonyms(starts)
+    assert_array_equal(shared.instruction, starts.instruction)
+    rooms = {i: [key[:2] for key in keys(shared[shared.instruction == i])] for i in range(108)}
+    at = SENTENCES.index
+    for first, *synonyms in (
+        ("go to the red ball", "move towards the red ball"),
+        ("escape from the blue key", "stay away the blue key", "avoid the blue key"),
+    ):
+        own = [key[:2] for key in keys(starts[starts.instruction == at(first)])]
+        assert rooms[at(first)] == own
+        assert all(rooms[at(synonym)] == own for synonym in synonyms)
+    assert len({tuple(r) for r in rooms.values()}) == 3 * 18
+
+
+def test_every_shared_start_holds_its_target(starts):
+    shared = shared_by_synonyms(starts)
+    target = np.array([OBJECT_OF[i] + 1 for i in shared.instruction])
+    assert (shared.cells == target[:, None]).sum(axis=1).tolist() == [1] * len(shared)
