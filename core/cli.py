@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -65,6 +66,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         return options.command(options)
+    except BrokenPipeError:
+        # Whoever read has seen enough; what is still to be told goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (EvidenceError, Unreachable, VerdictsError, AgentError, OSError) as error:
         print(f"claims: {error}", file=sys.stderr)
         return 1

@@ -45,7 +45,7 @@ PLAN = (
     Variant("baseline", Architecture(), 10),
     Variant("identical", Architecture(initial="identical"), 5),
     Variant("flatten", Architecture(pooling="flatten"), 3),
-    Variant("blind", Architecture(blind=True), 2),
+    Variant("blind", Architecture(blind=True), 4),
 )
 
 

@@ -336,7 +336,7 @@ def test_replicate_writes_what_the_claims_read(untrained, tmp_path, monkeypatch)
     code, said, err = claims("replicate", *arguments)
     assert (code, err) == (0, "")
     assert said == f"wrote {out}: read the diff, then `pytest claims/alm --update-lock`\n"
-    plan = {"baseline": 10, "identical": 5, "flatten": 3, "blind": 2}
+    plan = {"baseline": 10, "identical": 5, "flatten": 3, "blind": 4}
     jobs = untrained[0][0]
     assert len(jobs) == sum(plan.values())
     assert all(job.recipe.updates == 2 and job.demonstrations.parent == work for job in jobs)
