@@ -12,7 +12,7 @@ from core.evidence.replicated import Agents
 from core.evidence.simulated_agents import WORLDS, AgentWorld
 from core.metrics.neighbours import neighbour_composition, precision_at_k
 
-VARIANTS = {"baseline": 10, "identical": 5, "flatten": 3, "blind": 2}
+VARIANTS = {"baseline": 10, "identical": 5, "flatten": 3, "blind": 4}
 #: Where a share lies if it is what the world says, but in one case of thousands.
 FAR = 4
 K = 15
