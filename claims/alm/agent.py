@@ -57,7 +57,10 @@ def success(
 def best_seed(evidence: Any, variant: str, task: str, less: float = 0.0) -> Estimate:
     """Success of the seed that does best at a task."""
     agents = evidence.agents(variant)
-    shares, n = share(agents, of_task(task)), int(agents.episodes[0, of_task(task)].sum())
+    shares = share(agents, of_task(task))
+    # The phrases of a task are played from the same starts, which count once.
+    phrases = len(np.unique(PHRASE_OF[of_task(task)]))
+    n = int(agents.episodes[0, of_task(task)].sum()) // phrases
     best = float(shares.max())
     low, high = wilson_interval(best, n)
     label = f"seed {agents.seeds[int(shares.argmax())]}"

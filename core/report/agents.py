@@ -23,8 +23,9 @@ def success(agents: Mapping[str, Sequence[Counts]], plateau: Sequence[str] = ())
     Parameters
     ----------
     agents : mapping of str to sequence of Counts
-        One agent's share comes with Wilson's interval over episodes; that of several is the mean
-        over agents, with Student's t interval over them, cut at 0 and 1.
+        One agent's share comes with Wilson's interval over starts: the phrases of a task have the
+        same ones, which count once. That of several agents is their mean with Student's t interval,
+        cut at 0 and 1.
     plateau : sequence of str
         Those that stayed where verbs are learned and objects are not; they get a star.
     """
@@ -70,5 +71,5 @@ def _cell(counts: Sequence[Counts], which: np.ndarray) -> str:
         share, low, high = mean_interval(shares)
     else:
         share = shares[0]
-        low, high = wilson_interval(share, won[0][1])
+        low, high = wilson_interval(share, won[0][1] // len(np.unique(PHRASE_OF[which])))
     return f"{share:.3f} [{max(low, 0):.3f}, {min(high, 1):.3f}]"
