@@ -68,6 +68,7 @@ def demonstrate(options: argparse.Namespace) -> int:
 
 def train(options: argparse.Namespace) -> int:
     """Train agents and print how often they succeed."""
+    device = _device(options)
     architecture = Architecture(
         options.initial,
         options.pooling,
@@ -89,7 +90,7 @@ def train(options: argparse.Namespace) -> int:
         for seed in range(options.first_seed, options.first_seed + options.seeds)
     ]
     jobs = [
-        Job(recipe, options.demonstrations, options.out / f"seed-{recipe.seed}", _device(options))
+        Job(recipe, options.demonstrations, options.out / f"seed-{recipe.seed}", device)
         for recipe in recipes
     ]
     train_agents(jobs, options.jobs or os.cpu_count() or 1)
@@ -106,11 +107,12 @@ def evaluate(options: argparse.Namespace) -> int:
     """Play held-out episodes with trained agents, and with policies that do not listen."""
     files, device = _checkpoints(options.agents), _device(options)
     data = read_demonstrations(options.demonstrations)
+    expected = data.sha256()
     starts = shared_by_synonyms(held_out_starts(data.starts, options.episodes, options.seed))
     found: dict[str, list[Counts]] = {}
     for path in tqdm(files, unit="agent", disable=None):
         state, digest = load_run(path, device)
-        if digest != data.sha256():
+        if digest != expected:
             msg = (
                 f"{path}: was trained on other demonstrations than those in "
                 f"{options.demonstrations}; name its own with --demonstrations"
@@ -127,7 +129,7 @@ def evaluate(options: argparse.Namespace) -> int:
 
 def replicate(options: argparse.Namespace) -> int:
     """Make all that the replicated evidence on the agent rests on, and put it into fixtures/."""
-    data = options.work / "demonstrations"
+    data, device = options.work / "demonstrations", _device(options)
     make_demonstrations(data, options.episodes, seed=0)
     folders = {
         variant.name: [
@@ -140,7 +142,7 @@ def replicate(options: argparse.Namespace) -> int:
             Recipe(seed=seed, updates=options.updates, architecture=variant.architecture),
             data,
             folder,
-            _device(options),
+            device,
         )
         for variant in PLAN
         for seed, folder in enumerate(folders[variant.name])

@@ -135,7 +135,7 @@ def _evaluate(commands: Any) -> None:
         help="of the episodes' starts (default: 3)",
     )
     _demonstrations(parser)
-    parser.add_argument("--device", help="cpu or cuda (default: cuda if there is one)")
+    _device(parser)
 
 
 def _replicate(commands: Any) -> None:
@@ -187,8 +187,12 @@ def _demonstrations(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _machine(parser: argparse.ArgumentParser) -> None:
+def _device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", help="cpu or cuda (default: cuda if there is one)")
+
+
+def _machine(parser: argparse.ArgumentParser) -> None:
+    _device(parser)
     parser.add_argument(
         "--jobs", type=_at_least_one, help="agents trained at a time (default: one per core)"
     )

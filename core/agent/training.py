@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -132,15 +133,9 @@ def minibatch(recipe: Recipe, steps: int, update: int) -> np.ndarray:
     return _order(recipe.seed, epoch, steps)[at * size : (at + 1) * size]
 
 
-_ORDERS: dict[tuple[int, int, int], np.ndarray] = {}
-
-
+@lru_cache(maxsize=1)
 def _order(seed: int, epoch: int, steps: int) -> np.ndarray:
-    key = (seed, epoch, steps)
-    if key not in _ORDERS:
-        _ORDERS.clear()
-        _ORDERS[key] = np.random.default_rng((seed, epoch)).permutation(steps)
-    return _ORDERS[key]
+    return np.random.default_rng((seed, epoch)).permutation(steps)
 
 
 def _step(state: State, tiles: Tensor, instruction: Tensor, actions: Tensor) -> Tensor:
