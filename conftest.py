@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from core.evidence.bodies import Body, body
-from core.evidence.errors import Unreachable
+from core.evidence.errors import EvidenceError, Unreachable
 from core.evidence.provenance import code_version
 from core.paths import CLAIMS, ROOT
-from core.report import terminal
+from core.report import alignment, terminal
 from core.report.verdicts import (
     FAIL_ON,
     document,
@@ -148,7 +148,7 @@ def evidence(case: Case, request: pytest.FixtureRequest) -> Body | None:
         found = body(case.world if case.expects else case.tier, case.claim.paper)
         found.acquire(case.claim.needs)
     except Unreachable as error:
-        return _out_of_reach(request, case, "unreachable", str(error))
+        return _out_of_reach(request, case, error.code, error.settles)
     return found
 
 
@@ -214,6 +214,7 @@ class Run:
         self.records: dict[str, dict[str, Any]] = {}
         self.selected: set[str] = set()
         self.problems: list[str] = []
+        self.written: list[Path] = []
 
     @pytest.hookimpl(wrapper=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Iterator[None]:
@@ -280,10 +281,24 @@ class Run:
         if rows:
             # Without a single verdict there is nothing to replace an earlier file with.
             write_verdicts(option.verdicts, document(rows, code_version(), self.problems))
+        if compared := _compared(rows):
+            self._write_alignment(compared)
         if option.update_lock and (self.problems or exitstatus != pytest.ExitCode.OK):
             self.problems.append("lock.toml was not written: the run has to be green otherwise")
         elif option.update_lock:
             write_lock(LOCK, reviewed(self.lock, rows, self.claims))
+
+    def _write_alignment(self, tiers: set[str]) -> None:
+        """Write how alike all spaces are beside the verdicts that rest on some of them."""
+        # Models of this machine come first; those that are kept fill the gaps.
+        bodies = [body(tier, "alm") for tier in ("fresh", "replicated") if tier in tiers]
+        path = self.config.option.verdicts.with_name("alignment.json")
+        try:
+            alignment.write(path, alignment.of(bodies))
+        except EvidenceError as error:
+            self.problems.append(f"{path} was not written: {error}")
+        else:
+            self.written.append(path)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Show the table, the tally, and what is wrong with the run as a whole."""
@@ -296,7 +311,8 @@ class Run:
                 )
             for line in terminal.summary(rows):
                 terminalreporter.write_line(line)
-            terminalreporter.write_line(f"wrote {self.config.option.verdicts}")
+            for path in (self.config.option.verdicts, *self.written):
+                terminalreporter.write_line(f"wrote {path}")
         for problem in self.problems:
             terminalreporter.write_line(problem, red=True)
 
@@ -305,6 +321,12 @@ def _cases(items: list[pytest.Item]) -> list[Case]:
     # getattr: what makes an item parametrised is not part of pytest's public types.
     calls = [getattr(item, "callspec", None) for item in items if _in_claims(item.path)]
     return [call.params["case"] for call in calls if call]
+
+
+def _compared(rows: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Return the tiers on which spaces of agents and models were compared."""
+    judged = [r for r in rows if r["paper"] == "alm" and r["estimate"] is not None]
+    return {r["tier"] for r in judged} & {"fresh", "replicated"}
 
 
 def _file(claim: Claim) -> Path:

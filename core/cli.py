@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from core.agent.errors import AgentError
-from core.agent.options import add_commands
+from core.agent.options import add_commands as add_agent_commands
+from core.embedding.errors import EmbeddingError
+from core.embedding.options import add_commands as add_embedding_commands
 from core.evidence.errors import EvidenceError, Unreachable
 from core.evidence.replicated import AGENTS, Replicated
 from core.evidence.store import Store
 from core.paths import ROOT
-from core.report import agents, terminal
+from core.report import agents, alignment, terminal
 from core.report.verdicts import VerdictsError, read_verdicts
 
 
@@ -62,7 +64,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "folder", nargs="?", type=Path, default=AGENTS, help="default: fixtures/agent"
     )
     counting.set_defaults(command=_agents)
-    add_commands(commands)
+    showing_alignment = commands.add_parser(
+        "alignment",
+        help="print how alike agents, models and nulls are, and draw it",
+        description="Print what the agents share with every model that was run and with spaces "
+        "that know words alone, as `pytest claims/alm` found it, and draw the heatmap and the "
+        "violins.",
+    )
+    showing_alignment.add_argument(
+        "data",
+        nargs="?",
+        type=Path,
+        default=ROOT / "alignment.json",
+        help="what `pytest claims/alm` wrote (default: alignment.json in the checkout)",
+    )
+    showing_alignment.add_argument(
+        "--out",
+        type=Path,
+        default=ROOT / "runs" / "figures",
+        metavar="DIR",
+        help="where to draw (default: runs/figures)",
+    )
+    showing_alignment.set_defaults(command=_alignment)
+    add_agent_commands(commands)
+    add_embedding_commands(commands)
     options = parser.parse_args(arguments)
     try:
         return options.command(options)
@@ -70,7 +95,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read has seen enough; what is still to be told goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (EvidenceError, Unreachable, VerdictsError, AgentError, OSError) as error:
+    except (
+        *(EvidenceError, Unreachable, VerdictsError),
+        *(AgentError, EmbeddingError, OSError),
+    ) as error:
         print(f"claims: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -103,6 +131,18 @@ def _table(options: argparse.Namespace) -> int:
 def _agents(options: argparse.Namespace) -> int:
     for line in agents.replicated(Replicated(options.folder)):
         print(line)
+    return 0
+
+
+def _alignment(options: argparse.Namespace) -> int:
+    # Only drawing needs matplotlib, which takes a while to load.
+    from core.report.figures import draw
+
+    content = alignment.read(options.data)
+    for line in alignment.table(content):
+        print(line)
+    for path in draw(content, options.out):
+        print(f"wrote {path}")
     return 0
 
 

@@ -3,7 +3,7 @@
 Nothing here is imported by the package. Slow and obvious is the point.
 """
 
-from itertools import combinations
+from itertools import combinations, permutations
 from typing import Any
 
 import numpy as np
@@ -153,3 +153,38 @@ def normal_sample(correlation, n, rng):
 def covers_as_claimed(hits, trials, confidence):
     """Whether a simulated coverage is compatible with the nominal one (exact binomial test)."""
     return stats.binomtest(hits, trials, confidence).pvalue > 0.001
+
+
+def mutual_knn(x, y, k):
+    """Huh et al. (2024): shared nearest neighbours by inner product between rows of unit length."""
+    lists = []
+    for space in (x, y):
+        unit = [row / np.sqrt(sum(v * v for v in row)) for row in np.asarray(space, dtype=float)]
+        near = []
+        for i, row in enumerate(unit):
+            by_product = sorted(
+                (j for j in range(len(unit)) if j != i),
+                key=lambda j, row=row: sum(row * unit[j]),
+                reverse=True,
+            )
+            near.append(by_product[:k])
+        lists.append(near)
+    return float(np.mean([len(set(a) & set(b)) / k for a, b in zip(*lists, strict=True)]))
+
+
+def hsic_by_four_tuples(k, l):  # noqa: E741
+    """Song et al. (2012): HSIC without bias is a U-statistic of degree four."""
+    tuples = list(permutations(range(len(k)), 4))
+    terms = [k[i, j] * l[i, j] + k[i, j] * l[q, r] - 2 * k[i, j] * l[i, q] for i, j, q, r in tuples]
+    return sum(terms) / len(tuples)
+
+
+def match_score(x, y, i, j, without):
+    """How well row i of one similarity matrix fits row j of another, some entries left out."""
+    return stats.pearsonr(np.delete(x[i], without), np.delete(y[j], without)).statistic
+
+
+def partial_correlation(a, b, given):
+    """Yule's (1907) formula for one variable held fixed, from the three plain correlations."""
+    ab, ag, bg = (np.corrcoef(p, q)[0, 1] for p, q in ((a, b), (a, given), (b, given)))
+    return (ab - ag * bg) / np.sqrt((1 - ag**2) * (1 - bg**2))

@@ -19,6 +19,7 @@ from core.metrics.neighbours import (
     pairwise_precision_at_k,
     precision_at_k,
 )
+from core.metrics.words import pairs_interval
 from core.verdict.estimate import Estimate
 
 
@@ -71,16 +72,10 @@ def _shared(agents: Agents, k: int, update: int) -> np.ndarray:
 
 
 def jackknife(shared: np.ndarray, method: str, confidence: float) -> Estimate:
-    """Return the mean over pairs of seeds with the interval of the jackknife over seeds.
-
-    The diagonal is left out. The mean over pairs is a U statistic, so the mean of the pseudo-values
-    is the mean itself.
-    """
-    n = len(shared)
-    pairs = np.where(np.eye(n, dtype=bool), np.nan, shared)
-    without = [np.nanmean(np.delete(np.delete(pairs, i, 0), i, 1)) for i in range(n)]
-    pseudo = n * np.nanmean(pairs) - (n - 1) * np.array(without)
-    return over_seeds(pseudo, f"{method}, jackknife", confidence)
+    """Return the mean over pairs of seeds with the interval of the jackknife over seeds."""
+    mean, low, high = pairs_interval(shared, confidence)
+    told = f"{method}, jackknife, t interval over seeds"
+    return Estimate(mean, low, high, len(shared), told, confidence, df=len(shared) - 1)
 
 
 def chance(agents: Agents, k: int) -> float:

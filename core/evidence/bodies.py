@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, Protocol
 
-from core.evidence import simulated_agents
+from core.evidence import simulated_agents, simulated_spaces
+from core.evidence.embedded import FRESH
 from core.evidence.released import Released
 from core.evidence.replicated import Replicated
 from core.evidence.reported import Reported, load_reported
 from core.evidence.simulated import World
 from core.evidence.simulated_agents import AgentWorld
+from core.evidence.simulated_spaces import SpaceWorld
 
 
 class Body(Protocol):
@@ -38,8 +40,8 @@ def body(name: str | Mapping[str, Any], paper: str) -> Body:
     Parameters
     ----------
     name : str or mapping
-        ``released``, ``replicated``, ``reported``, the name of a simulated world, or a table of
-        doctored figures that replace those of the ``reported`` body.
+        ``released``, ``replicated``, ``fresh``, ``reported``, the name of a simulated world, or a
+        table of doctored figures that replace those of the ``reported`` body.
     paper : str
         Whose figures the ``reported`` body holds.
     """
@@ -47,8 +49,8 @@ def body(name: str | Mapping[str, Any], paper: str) -> Body:
         return _reported(paper).doctored(name)
     if name == "reported":
         return _reported(paper)
-    if name == "replicated":
-        return _replicated()
+    if name in {"replicated", "fresh"}:
+        return _replicated(str(name))
     return _released() if name == "released" else _world(name)
 
 
@@ -58,8 +60,8 @@ def _released() -> Released:
 
 
 @cache
-def _replicated() -> Replicated:
-    return Replicated()
+def _replicated(tier: str) -> Replicated:
+    return Replicated() if tier == "replicated" else Replicated(embeddings=FRESH, name=tier)
 
 
 @cache
@@ -68,5 +70,7 @@ def _reported(paper: str) -> Reported:
 
 
 @cache
-def _world(name: str) -> World | AgentWorld:
+def _world(name: str) -> World | AgentWorld | SpaceWorld:
+    if name in simulated_spaces.WORLDS:
+        return SpaceWorld(name)
     return AgentWorld(name) if name in simulated_agents.WORLDS else World(name)

@@ -42,12 +42,47 @@ class Unreachable(Exception):  # noqa: N818
         What could not be reached and why, in one line.
     remedy : str
         What to do about it, in one line.
+    code : str
+        Why a claim that needs it has no verdict: a key of `core.verdict.claim.REASONS`.
     """
+
+    code = "unreachable"
 
     def __init__(self, reason: str, *, remedy: str) -> None:
         super().__init__(f"{reason}; {remedy}")
         self.reason = reason
         self.remedy = remedy
 
+    @property
+    def settles(self) -> str:
+        """What would settle a claim that needs it, in one line."""
+        return str(self)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return partial(type(self), self.reason, remedy=self.remedy), ()
+
+
+class NoWeights(Unreachable):
+    """Models that were not run: their weights are not ours to keep, and nothing stands in for them.
+
+    Attributes
+    ----------
+    models : tuple of str
+        What `claims embed` takes to run them.
+    """
+
+    code = "weights"
+
+    def __init__(self, models: tuple[str, ...], *, where: str) -> None:
+        command = " ".join(["claims embed", *(f"--model {model}" for model in models)])
+        super().__init__(f"no embeddings of {', '.join(models)} in {where}", remedy=command)
+        self.models = models
+        self.where = where
+
+    @property
+    def settles(self) -> str:
+        """The command that runs the models."""
+        return self.remedy
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(type(self), self.models, where=self.where), ()

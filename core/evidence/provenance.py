@@ -26,6 +26,8 @@ PACKAGES = (
     "torch",
     "minigrid",
     "gymnasium",
+    "transformers",
+    "tokenizers",
 )
 
 

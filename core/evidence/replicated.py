@@ -1,4 +1,4 @@
-"""Our own runs, kept in fixtures/: the agents of the ALM paper."""
+"""Runs of agents and models for the ALM paper: those kept in fixtures/, or made here today."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from core.agent.instructions import INSTRUCTIONS, TASKS
-from core.evidence.errors import EvidenceError, HashMismatch
+from core.evidence.embedded import KEPT, Embedded, Space, Table, checkpoints
+from core.evidence.errors import EvidenceError, HashMismatch, NoWeights
+from core.evidence.reported import load_reported
 from core.paths import FIXTURES
 
 SCHEMA = 1
@@ -58,18 +60,25 @@ class Agents:
 
 
 class Replicated:
-    """The runs in a folder, every file checked against the manifest before it is read.
+    """Agents and the models to hold them against, every file checked before it is read.
 
     Parameters
     ----------
     folder : Path
-        As `claims replicate` writes it.
+        Agents, as `claims replicate` writes them.
+    embeddings : Path
+        Models, as `claims embed` writes them.
+    name : str
+        "replicated", or "fresh" where the models were run on this machine; the agents are the ones
+        kept in either case.
     """
 
-    name = "replicated"
-
-    def __init__(self, folder: Path = AGENTS) -> None:
+    def __init__(
+        self, folder: Path = AGENTS, embeddings: Path = KEPT, name: str = "replicated"
+    ) -> None:
+        self.name = name
         self.folder = folder
+        self.embedded = Embedded(embeddings)
         self._agents: dict[str, Agents] = {}
 
     @cached_property
@@ -98,16 +107,61 @@ class Replicated:
 
     @property
     def sha256(self) -> str:
-        """Digest of the manifest, which holds that of every file."""
-        return hashlib.sha256(json.dumps(self.manifest, sort_keys=True).encode()).hexdigest()
+        """Digest of the manifests, which hold that of every file."""
+        content = json.dumps(self.manifest, sort_keys=True) + self.embedded.sha256
+        return hashlib.sha256(content.encode()).hexdigest()
 
     def acquire(self, parts: Iterable[str]) -> None:
-        """Load the named variants now; "floors" and "demonstrations" stand in the manifest."""
+        """Load the named parts now.
+
+        Parameters
+        ----------
+        parts : iterable of str
+            Variants of the agents; "floors" and "demonstrations", which stand in the manifest;
+            reference models, such as "llama", "bert/mean" for a certain pooling, and
+            "qwen/untrained".
+
+        Raises
+        ------
+        NoWeights
+            If models were not run; it names all of them.
+        EvidenceError
+            If a file is missing, or is not what it should be.
+        """
         # Reading the manifest checks that all its parts are there.
-        _ = self.manifest
+        known = {*self.manifest["variants"], "floors", "demonstrations"}
+        missing: dict[str, None] = {}
         for part in parts:
-            if part not in {"floors", "demonstrations"}:
-                self.agents(part)
+            try:
+                self._load(part, known)
+            except NoWeights as error:
+                missing |= dict.fromkeys(error.models)
+        if missing:
+            raise NoWeights(tuple(missing), where=str(self.embedded.folder))
+
+    def _load(self, part: str, known: set[str]) -> None:
+        reference, _, reading = part.partition("/")
+        if reading == "untrained":
+            self.untrained(reference)
+        elif part not in known and checkpoints(reference):
+            self.embedding(reference, reading)
+        elif part not in {"floors", "demonstrations"}:
+            self.agents(part)
+
+    def embedding(self, reference: str, pooling: str = "") -> Space:
+        """Return the space of a reference model's real weights, see `Embedded.trained`."""
+        return self.embedded.trained(reference, pooling)
+
+    def untrained(self, reference: str) -> tuple[Space, ...]:
+        """Return the spaces of untrained copies of a reference, see `Embedded.untrained`."""
+        return self.embedded.untrained(reference)
+
+    def table(self, reference: str) -> Table:
+        """Return a reference's column of Table 1, as printed."""
+        reported = load_reported("alm")
+        facts = ("table_k", reference, f"{reference}_sd")
+        k, means, sds = (reported.figures(fact) for fact in facts)
+        return Table(tuple(map(int, k)), means, sds)
 
     def agents(self, variant: str) -> Agents:
         """Return the agents of a variant of the plan ("baseline", "identical" and so on).

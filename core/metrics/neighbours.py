@@ -67,12 +67,8 @@ def neighbour_weights(x: npt.ArrayLike, k: int) -> FloatArray:
     ValueError
         As `cosine_similarity`, and when k is out of range.
     """
-    similarity = cosine_similarity(x)
+    similarity = _others(x, k)
     n = len(similarity)
-    if not 1 <= k < n:
-        msg = f"k is {k}, must lie between 1 and {n - 1}"
-        raise ValueError(msg)
-    np.fill_diagonal(similarity, -np.inf)
     kth = np.partition(similarity, n - k, axis=1)[:, n - k, None]
     nearer, tied = similarity > kth, similarity == kth
     left = k - nearer.sum(axis=1, keepdims=True)
@@ -81,6 +77,9 @@ def neighbour_weights(x: npt.ArrayLike, k: int) -> FloatArray:
 
 def precision_at_k(x: npt.ArrayLike, y: npt.ArrayLike, k: int) -> float:
     """Share of k nearest neighbours that two spaces have in common, equation (6) of ALM.
+
+    Without ties, and on rows of unit length, it is the mutual k-nearest-neighbour alignment of Huh
+    et al. (2024), who rank by inner product.
 
     Parameters
     ----------
@@ -100,12 +99,65 @@ def precision_at_k(x: npt.ArrayLike, y: npt.ArrayLike, k: int) -> float:
     ------
     ValueError
         As `neighbour_weights`, and when the spaces hold different numbers of things.
+
+    References
+    ----------
+    M. Huh, B. Cheung, T. Wang and P. Isola, The Platonic Representation Hypothesis, ICML 2024.
     """
-    near_x, near_y = neighbour_weights(x, k), neighbour_weights(y, k)
-    if near_x.shape != near_y.shape:
-        msg = f"x has {len(near_x)} rows and y {len(near_y)}; they must pair up"
-        raise ValueError(msg)
-    return float((near_x * near_y).sum() / (k * len(near_x)))
+    near = _shared(neighbour_weights(x, k), neighbour_weights(y, k))
+    return float(near.sum() / (k * len(near)))
+
+
+def sentence_precision_at_k(x: npt.ArrayLike, y: npt.ArrayLike, k: int) -> FloatArray:
+    """P@k of every single row, equation (6) before its mean is taken.
+
+    Parameters
+    ----------
+    x, y, k
+        As `precision_at_k`, whose value is the mean of these.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        In [0, 1].
+
+    Raises
+    ------
+    ValueError
+        As `precision_at_k`.
+    """
+    return _shared(neighbour_weights(x, k), neighbour_weights(y, k)).sum(axis=1) / k
+
+
+def precision_curve(x: npt.ArrayLike, y: npt.ArrayLike, most: int) -> FloatArray:
+    """P@1 to P@most, with every row sorted once.
+
+    Parameters
+    ----------
+    x, y : array_like, shapes (n, d) and (n, e)
+        The same n things in the same order.
+    most : int
+        The largest k, 1 to n - 1.
+
+    Returns
+    -------
+    ndarray, shape (most,)
+        Entry k - 1 is `precision_at_k` at k, ties and all.
+
+    Raises
+    ------
+    ValueError
+        As `precision_at_k`.
+    """
+    (ahead_x, tied_x), (ahead_y, tied_y) = _places(x, most), _places(y, most)
+
+    def shared(k: int) -> float:
+        # Of the places up to k, those that a group of ties covers, shared out among the group.
+        near_x = np.clip((k - ahead_x) / tied_x, 0.0, 1.0)
+        near_y = np.clip((k - ahead_y) / tied_y, 0.0, 1.0)
+        return float(_shared(near_x, near_y).sum() / (k * len(near_x)))
+
+    return np.array([shared(k) for k in range(1, most + 1)])
 
 
 def pairwise_precision_at_k(spaces: Sequence[npt.ArrayLike], k: int) -> FloatArray:
@@ -199,3 +251,39 @@ def effective_rank(x: npt.ArrayLike) -> float:
     share = values / values.sum()
     share = share[share > 0]
     return float(np.exp(-(share * np.log(share)).sum()))
+
+
+def _others(x: npt.ArrayLike, k: int) -> FloatArray:
+    """Cosines, with a row's own out of the running, after a look at k."""
+    similarity = cosine_similarity(x)
+    n = len(similarity)
+    if not 1 <= k < n:
+        msg = f"k is {k}, must lie between 1 and {n - 1}"
+        raise ValueError(msg)
+    np.fill_diagonal(similarity, -np.inf)
+    return similarity
+
+
+def _places(x: npt.ArrayLike, k: int) -> tuple[FloatArray, FloatArray]:
+    """Per row and other: how many are nearer, and how many are just as near, itself included."""
+    similarity = _others(x, k)
+    n = len(similarity)
+    order = np.argsort(-similarity, axis=1, kind="stable")
+    in_order = np.take_along_axis(similarity, order, axis=1)
+    first = np.ones((n, n), dtype=bool)
+    first[:, 1:] = in_order[:, 1:] != in_order[:, :-1]
+    last = np.roll(first, -1, axis=1)
+    place = np.arange(n)
+    start = np.maximum.accumulate(np.where(first, place, 0), axis=1)
+    stop = np.minimum.accumulate(np.where(last, place + 1, n)[:, ::-1], axis=1)[:, ::-1]
+    ahead, tied = np.empty((n, n)), np.empty((n, n))
+    np.put_along_axis(ahead, order, start, axis=1)
+    np.put_along_axis(tied, order, stop - start, axis=1)
+    return ahead, tied
+
+
+def _shared(near_x: FloatArray, near_y: FloatArray) -> FloatArray:
+    if near_x.shape != near_y.shape:
+        msg = f"x has {len(near_x)} rows and y {len(near_y)}; they must pair up"
+        raise ValueError(msg)
+    return near_x * near_y

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import stdtr, stdtrit
+from scipy.special import bdtr, stdtr, stdtrit
 
 from core.metrics.checks import FloatArray, finite, fraction, same_shape
 
@@ -107,6 +107,79 @@ def mean_interval(x: npt.ArrayLike, confidence: float = 0.95) -> tuple[float, fl
     mean, error, n = mean_and_error(x)
     half = float(stdtrit(n - 1, (1 + confidence) / 2)) * error
     return mean, mean - half, mean + half
+
+
+def median_interval(
+    x: npt.ArrayLike, confidence: float = 0.95
+) -> tuple[float, float, float, float]:
+    """Median with its interval between two order statistics, which assumes no distribution.
+
+    Parameters
+    ----------
+    x : array_like, shape (n,)
+        Finite numbers, n >= 2.
+    confidence : float
+        Coverage wanted, strictly between 0 and 1.
+
+    Returns
+    -------
+    tuple of float
+        Median, lower and upper limit, and the coverage that these have: the smallest that reaches
+        `confidence`, or that of the range where none does. Ties only raise it.
+
+    Raises
+    ------
+    ValueError
+        When n < 2, a value is not finite, or `confidence` is out of range.
+
+    References
+    ----------
+    W. J. Conover, Practical Nonparametric Statistics, 3rd edition, 1999, section 3.2.
+    """
+    fraction(confidence, "confidence")
+    x = np.sort(finite(x, "x", at_least=2))
+    # Fewer than `low` of the n lie below the median with probability bdtr(low - 1, n, 1/2).
+    low = max(1, int((2 * bdtr(np.arange(len(x)), len(x), 0.5) <= 1 - confidence).sum()))
+    level = 1 - 2 * float(bdtr(low - 1, len(x), 0.5))
+    return float(np.median(x)), float(x[low - 1]), float(x[len(x) - low]), level
+
+
+def pairs_interval(pairs: npt.ArrayLike, confidence: float = 0.95) -> tuple[float, float, float]:
+    """Mean over all pairs of units with its interval over units.
+
+    A unit stands in several pairs, so the interval is Student's t on the jackknife's pseudo-values.
+    The mean over pairs is a U statistic: the mean of the pseudo-values is the mean itself.
+
+    Parameters
+    ----------
+    pairs : array_like, shape (n, n)
+        One figure per pair, n >= 3; the diagonal does not count, but must be finite.
+    confidence : float
+        Coverage, strictly between 0 and 1.
+
+    Returns
+    -------
+    tuple of float
+        Mean, lower and upper limit.
+
+    Raises
+    ------
+    ValueError
+        When `pairs` is not a finite square matrix of at least three rows, or `confidence` is out of
+        range.
+
+    References
+    ----------
+    J. N. Arvesen, Jackknifing U-statistics, Annals of Mathematical Statistics 40 (1969).
+    """
+    pairs = finite(pairs, "pairs", ndim=2, at_least=3)
+    n = len(pairs)
+    if pairs.shape != (n, n):
+        raise ValueError(f"pairs has shape {pairs.shape}, must be square")
+    rest = pairs - np.diag(np.diag(pairs))
+    total = rest.sum()
+    without = (total - rest.sum(axis=0) - rest.sum(axis=1)) / ((n - 1) * (n - 2))
+    return mean_interval(total / (n - 1) - (n - 1) * without, confidence)
 
 
 def paired_t(x: npt.ArrayLike, y: npt.ArrayLike, confidence: float = 0.95) -> PairedT:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from core.report.verdicts import tally
+from core.report.verdicts import listed, tally
 from core.verdict.claim import NOT_REACHED
 
 WIDTHS = {"claim": 34, "says/criterion": 15, "measured [interval]": 24, "n": 5, "verdict": 13}
@@ -39,7 +40,7 @@ def table(records: Iterable[Row]) -> Iterator[tuple[str, str]]:
 
     Controls are not listed, nor are tiers that were not reached: both are summed up below it.
     """
-    rows = [r for r in records if r["tier"] != "control" and r["reason"] not in NOT_REACHED]
+    rows = listed(records)
     if not rows:
         return
     yield _line(*WIDTHS, "tier"), ""
@@ -114,6 +115,15 @@ def summary(records: Sequence[Row]) -> Iterator[str]:
 
 
 def _not_reached(records: Sequence[Row]) -> Iterator[str]:
+    without = [r["settles"] for r in listed(records) if r["reason"] == "weights"]
+    if without:
+        models = dict.fromkeys(re.findall("--model (\\S+)", " ".join(without)))
+        command = " ".join(["claims embed", *(f"--model {model}" for model in models)])
+        yield f"{len(without)} claims untested for want of weights: {command}"
+    if new := sum(
+        r["tier"] == "fresh" and r["estimate"] is not None and not r["locked"] for r in records
+    ):
+        yield f"fresh: {new} verdicts are new; `--update-lock` takes them as reviewed"
     missed = [r for r in records if r["reason"] in NOT_REACHED]
     for tier, reason in sorted({(r["tier"], r["reason"]) for r in missed}):
         which = [r for r in missed if (r["tier"], r["reason"]) == (tier, reason)]

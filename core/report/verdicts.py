@@ -130,12 +130,21 @@ def nothing_judged(records: Iterable[Mapping[str, Any]], selected: Iterable[str]
     return ["nothing was judged: a silent green is a lie"] if silent else []
 
 
+def listed(records: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the rows that a reader is shown one by one.
+
+    Not controls, nor tiers that were not reached; nor, of a claim that is judged on one tier, that
+    the weights for another were not run.
+    """
+    rows = [r for r in records if r["tier"] != "control" and r["reason"] not in NOT_REACHED]
+    judged = {r["claim"] for r in rows if r["estimate"] is not None}
+    return [r for r in rows if r["reason"] != "weights" or r["claim"] not in judged]
+
+
 def tally(records: Iterable[Mapping[str, Any]]) -> dict[str, Counter[str]]:
-    """Count verdicts per paper, our own checks apart, controls and unreached tiers left out."""
+    """Count verdicts per paper, our own checks apart, of the rows that are `listed`."""
     counts: dict[str, Counter[str]] = {}
-    for record in records:
-        if record["tier"] == "control" or record["reason"] in NOT_REACHED:
-            continue
+    for record in listed(records):
         heading = f"{record['paper']}, our own checks" if record["ours"] else record["paper"]
         counts.setdefault(heading, Counter())[record["verdict"]] += 1
     return counts

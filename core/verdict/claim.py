@@ -16,12 +16,15 @@ REASONS = {
     "not-run": "the experiment that would settle it was not carried out",
     "not-observable": "it is about what no output shows, such as training traces or activations",
     "speculation": "it is offered as an interpretation, with no consequence to check",
+    "weights": "the weights of a model that it is about were not run here",
     "unreachable": "the evidence could not be fetched",
     "not-asked": "the tier was not asked for",
 }
 
 #: The reasons that are about this run, not about the claim.
 NOT_REACHED = frozenset({"unreachable", "not-asked"})
+#: Those with which nothing is there to be reviewed.
+NOT_REVIEWED = NOT_REACHED | {"weights"}
 
 
 @dataclass(frozen=True)

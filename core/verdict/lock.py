@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.files import write_atomically
-from core.verdict.claim import NOT_REACHED, Claim
+from core.verdict.claim import NOT_REVIEWED, Claim
 from core.verdict.criterion import Verdict
 
 #: Which verdict was reviewed for a claim (id) on a tier.
@@ -80,6 +80,6 @@ def reviewed(
     found = {
         (row["claim"], row["tier"]): Verdict(row["verdict"])
         for row in rows
-        if not row["expects"] and row["reason"] not in NOT_REACHED
+        if not row["expects"] and row["reason"] not in NOT_REVIEWED
     }
     return kept | found

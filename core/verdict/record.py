@@ -187,7 +187,9 @@ def complaint(record: Record, locked: Verdict | None) -> str:
         return f"positive control: {record.claim} holds in {world}, yet is {record.verdict}"
     if record.expects == "fails" and favourable:
         return f"negative control: {record.claim} fails in {world}, yet is {record.verdict}"
-    if record.expects or record.verdict == locked:
+    # What a user's own run finds is news: there is nothing to hold it against before a review.
+    new = record.tier == "fresh" and locked is None
+    if record.expects or new or record.verdict == locked:
         return ""
     if locked is None:
         return f"not reviewed: {record.claim} on {record.tier}: {record.verdict}"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from core.verdict.claim import NOT_REACHED, REASONS, TIERS, Claim, Controls, Untested
+from core.verdict.claim import NOT_REVIEWED, REASONS, TIERS, Claim, Controls, Untested
 from core.verdict.criterion import Criterion
 
 
@@ -189,7 +189,7 @@ def _untested(table: Any, where: str) -> Untested | None:
     if table is None:
         return None
     _check(table, {"reason": _TEXT, "settles": _TEXT}, f"{where}: untested")
-    reasons = [reason for reason in REASONS if reason not in NOT_REACHED]
+    reasons = [reason for reason in REASONS if reason not in NOT_REVIEWED]
     if set(table) != {"reason", "settles"} or table["reason"] not in reasons:
         msg = f"{where}: untested takes 'settles' and a 'reason' among {', '.join(reasons)}"
         raise RegistryError(msg)

@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.neighbors import NearestNeighbors
 
 from core.metrics.neighbours import (
     cosine_similarity,
@@ -18,9 +19,11 @@ from core.metrics.neighbours import (
     neighbour_weights,
     pairwise_precision_at_k,
     precision_at_k,
+    precision_curve,
+    sentence_precision_at_k,
 )
 from tests import strategies
-from tests.oracles import stats
+from tests.oracles import mutual_knn, stats
 
 LOOSE = 1e-12
 ROW = arrays(int, 3, elements=st.integers(-2, 2)).filter(lambda v: v.any())
@@ -296,6 +299,86 @@ def test_pairwise_is_every_single_one(data, spaces):
     assert_allclose(found, expected, atol=LOOSE)
 
 
+def related(seed, n=108):
+    rng = np.random.default_rng(seed)
+    x, y = rng.normal(size=(n, 16)), rng.normal(size=(n, 5))
+    y[:, :3] += x[:, :3]
+    return x, y
+
+
+@pytest.mark.parametrize("k", [1, 5, 15, 107])
+def test_is_scikit_learns_neighbours_in_common(k):
+    x, y = related(10)
+    # Asked about no points in particular, it leaves out a point itself.
+    near = [
+        NearestNeighbors(n_neighbors=k, metric="cosine").fit(space).kneighbors()[1]
+        for space in (x, y)
+    ]
+    rows = [len({*a} & {*b}) / k for a, b in zip(*near, strict=True)]
+    assert_allclose(precision_at_k(x, y, k), np.mean(rows))
+    assert_allclose(sentence_precision_at_k(x, y, k), rows)
+
+
+@pytest.mark.parametrize("k", [1, 4, 10])
+def test_is_the_mutual_nearest_neighbour_alignment_of_huh_et_al(k):
+    x, y = related(11, n=30)
+    assert_allclose(precision_at_k(x, y, k), mutual_knn(x, y, k))
+    # Their vectors are of unit length, where the inner product is the cosine.
+    lengths = np.linalg.norm(x, axis=1, keepdims=True)
+    assert_allclose(precision_at_k(x / lengths, y, k), mutual_knn(x, y, k))
+
+
+@given(st.data(), paired_grids())
+def test_rows_are_the_parts_of_which_precision_is_the_mean(data, pair):
+    x, y = pair
+    n = len(x)
+    k = data.draw(st.integers(1, n - 1))
+    found = sentence_precision_at_k(x, y, k)
+    assert found.shape == (n,)
+    assert_allclose(found.mean(), precision_at_k(x, y, k), atol=LOOSE)
+    if not tied(x, k) and not tied(y, k):
+        parts = [len(a & b) / k for a, b in zip(nearest(x, k), nearest(y, k), strict=True)]
+        assert_allclose(found, parts, atol=LOOSE)
+
+
+@given(paired_grids())
+def test_curve_is_precision_at_every_k(pair):
+    x, y = pair
+    # Twins on one side: ties at every place.
+    for first, second in ((x, y), (np.ones_like(x), y), (x[np.arange(len(x)) // 2], y)):
+        expected = [precision_at_k(first, second, k) for k in range(1, len(x))]
+        for most in (1, len(x) - 1):
+            assert_allclose(precision_curve(first, second, most), expected[:most], atol=LOOSE)
+
+
+def test_curve_at_the_size_of_the_paper():
+    x, y = related(12)
+    expected = [mutual_knn(x, y, k) for k in (1, 5, 15)]
+    assert_allclose(precision_curve(x, y, 15)[[0, 4, 14]], expected)
+
+
+def test_curve_is_the_mean_of_ties_broken_at_random():
+    rng = np.random.default_rng(13)
+    x, y = rng.integers(1, 4, size=(12, 2)), rng.integers(0, 3, size=(12, 3))
+    y[:, 2] += 1
+    times, most = 2000, 6
+    shared_at = np.zeros((times, most))
+    cosines = []
+    for space in (x, y):
+        unit = space / np.linalg.norm(space, axis=1, keepdims=True)
+        cosines.append((unit @ unit.T).round(9))
+        np.fill_diagonal(cosines[-1], -2)
+    for t in range(times):
+        # Far less than any two cosines differ by, more than they are rounded to.
+        order = [np.argsort(-c - rng.uniform(0, 1e-9, c.shape), axis=1) for c in cosines]
+        for k in range(1, most + 1):
+            a, b = (o[:, :k] for o in order)
+            shared_at[t, k - 1] = (a[:, :, None] == b[:, None]).sum() / (k * 12)
+    bound = shared_at.std(axis=0) / np.sqrt(times)
+    assert (bound > 1e-4).all()
+    assert (np.abs(precision_curve(x, y, most) - shared_at.mean(axis=0)) < 4 * bound).all()
+
+
 def test_composition_by_hand():
     angle = np.deg2rad([0, 10, 30, 90])
     x = np.column_stack([np.cos(angle), np.sin(angle)])
@@ -341,6 +424,8 @@ def test_refuses_what_is_no_space(x, message):
         lambda: precision_at_k(x, SOUND, 1),
         lambda: precision_at_k(SOUND, x, 1),
         lambda: pairwise_precision_at_k([SOUND, x], 1),
+        lambda: precision_curve(SOUND, x, 1),
+        lambda: sentence_precision_at_k(x, SOUND, 1),
         lambda: neighbour_composition(x, [0, 0, 1], 1),
     ):
         with pytest.raises(ValueError, match=message):
@@ -353,6 +438,8 @@ def test_refuses_k_out_of_range(k):
         lambda: neighbour_weights(SOUND, k),
         lambda: precision_at_k(SOUND, SOUND, k),
         lambda: pairwise_precision_at_k([SOUND, SOUND], k),
+        lambda: precision_curve(SOUND, SOUND, k),
+        lambda: sentence_precision_at_k(SOUND, SOUND, k),
         lambda: neighbour_composition(SOUND, [0, 0, 1], k),
     ):
         with pytest.raises(ValueError, match=f"k is {k}, must lie between 1 and 2"):
@@ -360,8 +447,9 @@ def test_refuses_k_out_of_range(k):
 
 
 def test_refuses_spaces_of_unequal_size():
-    with pytest.raises(ValueError, match="x has 3 rows and y 2"):
-        precision_at_k(SOUND, SOUND[:2], 1)
+    for measure in (precision_at_k, precision_curve, sentence_precision_at_k):
+        with pytest.raises(ValueError, match="x has 3 rows and y 2"):
+            measure(SOUND, SOUND[:2], 1)
     with pytest.raises(ValueError, match=r"\[2, 3\] rows"):
         pairwise_precision_at_k([SOUND, SOUND, SOUND[:2]], 1)
     for labels in ([0, 1], [[0, 1, 2]], 3):

@@ -1,5 +1,6 @@
 """Which metrics are symmetric in their two samples, and that none is left out."""
 
+import dataclasses
 import importlib
 import inspect
 import pkgutil
@@ -10,15 +11,61 @@ from hypothesis import given
 from numpy.testing import assert_array_equal
 
 import core.metrics
-from core.metrics import correlation, dependent, neighbours, rdm, words
+from core.metrics import (
+    blocks,
+    cka,
+    correlation,
+    dependent,
+    mantel,
+    neighbours,
+    procrustes,
+    rdm,
+    similarity,
+    words,
+)
 from tests import strategies
+
+
+def flat(x):
+    """Points in a plane, none of them at the origin."""
+    return np.column_stack([x, np.ones(len(x))])
+
+
+def swarm(x):
+    """Seven points in general position."""
+    return np.cos(np.outer(np.arange(1, 8), np.r_[x, 1, 2]))
+
+
+def pairs(x):
+    return np.abs(x[:, None] - x)
+
+
+def shape_metric(metric):
+    # A matrix and its transpose have the same singular values but for the last bits.
+    return lambda x, y: round(metric(flat(x), flat(y)), 8)
+
 
 # Called with two samples of equal shape: swapping them changes nothing.
 SYMMETRIC = {
+    "blocks.block_precision": lambda x, y: dataclasses.astuple(
+        blocks.block_precision(flat(x), flat(y), np.arange(len(x)) % 2, 2)
+    ),
+    "cka.linear_cka": lambda x, y: cka.linear_cka(flat(x), flat(y)),
     "correlation.pearson": correlation.pearson,
     "correlation.spearman": correlation.spearman,
-    "neighbours.precision_at_k": lambda x, y: neighbours.precision_at_k(
-        np.column_stack([x, np.ones(len(x))]), np.column_stack([y, np.ones(len(y))]), 1
+    "mantel.mantel": lambda x, y: mantel.mantel(pairs(x), pairs(y), [np.arange(len(x))]).r,
+    "neighbours.precision_at_k": lambda x, y: neighbours.precision_at_k(flat(x), flat(y), 1),
+    "neighbours.precision_curve": lambda x, y: neighbours.precision_curve(flat(x), flat(y), 2),
+    "neighbours.sentence_precision_at_k": lambda x, y: neighbours.sentence_precision_at_k(
+        flat(x), flat(y), 1
+    ),
+    "procrustes.disparity": shape_metric(procrustes.disparity),
+    "procrustes.disparity_after_pca": shape_metric(procrustes.disparity_after_pca),
+    "procrustes.residual": shape_metric(procrustes.residual),
+    "procrustes.rotation_disparity": shape_metric(procrustes.rotation_disparity),
+    "similarity.matrix_correlation": lambda x, y: similarity.matrix_correlation(swarm(x), swarm(y)),
+    "similarity.pairwise_matching_accuracy": lambda x, y: similarity.pairwise_matching_accuracy(
+        swarm(x), swarm(y)
     ),
     "rdm.rsa": rdm.rsa,
     "words.word_distance": lambda x, y: words.word_distance(x[:, None], y[:, None]),
@@ -26,6 +73,7 @@ SYMMETRIC = {
 
 # Swapping changes the answer (its sign, or what is called what).
 NOT_SYMMETRIC = {
+    "similarity.percentile_rank": lambda x, y: similarity.percentile_rank(swarm(x), swarm(y)),
     "words.paired_t": words.paired_t,
     "dependent.steiger_z": lambda x, y: dependent.steiger_z(x[0], y[0], 0.1, 50),
     "dependent.williams_t": lambda x, y: dependent.williams_t(x[0], y[0], 0.1, 50),
@@ -37,6 +85,7 @@ NOT_OF_TWO_SAMPLES = {
     "bootstrap.bootstrap_rsa",
     "bootstrap.percentile_interval",
     "bootstrap.resample",
+    "crossed.crossed_interval",
     "correlation.fisher_interval",
     "correlation.fisher_z",
     "correlation.pearson_interval",
@@ -46,17 +95,29 @@ NOT_OF_TWO_SAMPLES = {
     "correlation.spearman_variance",
     "equivalence.tost_correlation",
     "equivalence.tost_mean",
+    "mantel.partial_mantel",
     "multiplicity.holm",
     "neighbours.cosine_similarity",
     "neighbours.effective_rank",
     "neighbours.neighbour_composition",
     "neighbours.neighbour_weights",
     "neighbours.pairwise_precision_at_k",
+    "permutation.as_permutations",
+    "permutation.factor_relabellings",
+    "permutation.permutation_p",
+    "permutation.permuted_precision",
+    "permutation.permuted_sums",
+    "permutation.relabellings",
+    "permutation.within_blocks",
+    "procrustes.permuted_disparity",
+    "procrustes.reduce_to",
     "proportion.wilson_interval",
     "rdm.rdm",
     "rdm.standardise",
     "words.mean_and_error",
     "words.mean_interval",
+    "words.pairs_interval",
+    "words.median_interval",
     "words.ratio",
     "words.word_similarity",
 }

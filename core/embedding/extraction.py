@@ -1,0 +1,147 @@
+"""From token ids to embeddings: padding, the forward pass, pooling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from core.agent.instructions import SENTENCES
+from core.embedding.errors import EmbeddingError
+from core.embedding.families import Family
+
+#: How far a sentence's embedding may lie from itself when others are read along with it, as a
+#: share of its length.
+TOLERANCE = 1e-5
+
+
+def embed(
+    model: nn.Module,
+    family: Family,
+    ids: Sequence[Sequence[int]],
+    *,
+    batch: int = 16,
+    progress: Callable[[int], Any] | None = None,
+) -> dict[str, npt.NDArray[np.float32]]:
+    """Embed sentences with one model, in all the ways of its family.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        As `families.load` or `families.draw` gives it.
+    family : Family
+    ids : sequence of sequence of int
+        The sentences' tokens, special ones included.
+    batch : int
+        Sentences read at a time; changes results by rounding only.
+    progress : callable, optional
+        Told the number of sentences after every batch.
+
+    Returns
+    -------
+    dict of str to ndarray of float32, shape (sentences, width)
+        By pooling. "mean": over all tokens of the last hidden state, special ones included.
+        "cls": the last hidden state at the first token, not BERT's pooler. "eot": that at the
+        last token. "projected": CLIP's projection of "eot" or BLIP's of "cls", not scaled to
+        unit length.
+
+    Raises
+    ------
+    EmbeddingError
+        If a token is none of the model's, the result is NaN, infinite or zero, or padding changes
+        it.
+    """
+    _check_ids(model, ids)
+    parts: list[dict[str, Tensor]] = []
+    for start in range(0, len(ids), batch):
+        these = ids[start : start + batch]
+        parts.append(read(model, family, these))
+        if progress:
+            progress(len(these))
+    found = {name: torch.cat([part[name] for part in parts]).numpy() for name in parts[0]}
+    for name, space in found.items():
+        wrong = ~np.isfinite(space).all(axis=1) | ~space.any(axis=1)
+        if wrong.any():
+            row = int(np.flatnonzero(wrong)[0])
+            text = SENTENCES[row] if len(ids) == len(SENTENCES) else f"sentence {row}"
+            msg = f"the model gives NaN, infinity or all zeros ({name}) for {text!r}"
+            raise EmbeddingError(msg)
+    _check_padding(model, family, ids, found)
+    return found
+
+
+def read(model: nn.Module, family: Family, ids: Sequence[Sequence[int]]) -> dict[str, Tensor]:
+    """Read one batch; see `embed`.
+
+    The mask follows from the lengths, never from the ids: a model may pad with a token that means
+    something elsewhere. Padding stands on the right, where it moves no position.
+    """
+    lengths = torch.tensor([len(row) for row in ids])
+    mask = (torch.arange(int(lengths.max())) < lengths[:, None]).long()
+    padded = torch.zeros_like(mask)
+    for row, sentence in zip(padded, ids, strict=True):
+        row[: len(sentence)] = torch.tensor(sentence)
+    with torch.inference_mode():
+        hidden = _text_model(model, family)(input_ids=padded, attention_mask=mask).last_hidden_state
+        return _pool(model, family, hidden, mask)
+
+
+def parameters(model: nn.Module) -> int:
+    """Return how many parameters a model has, tied ones once."""
+    return sum(each.numel() for each in model.parameters())
+
+
+def _text_model(model: Any, family: Family) -> nn.Module:
+    name = {"clip": "text_model", "blip": "text_encoder"}.get(family.name)
+    return getattr(model, name) if name else model
+
+
+def _pool(model: Any, family: Family, hidden: Tensor, mask: Tensor) -> dict[str, Tensor]:
+    if family.name == "clip":
+        eot = hidden[torch.arange(len(hidden)), mask.sum(dim=1) - 1]
+        return {"projected": model.text_projection(eot), "eot": eot}
+    if family.name == "blip":
+        cls = hidden[:, 0]
+        return {"projected": model.text_proj(cls), "cls": cls}
+    # In double precision, so that a sentence's place in a batch leaves no trace in the sum.
+    total = (hidden.double() * mask[:, :, None]).sum(dim=1)
+    mean = (total / mask.sum(dim=1, keepdim=True)).float()
+    return {"mean": mean} if family.name == "decoder" else {"cls": hidden[:, 0], "mean": mean}
+
+
+def _check_ids(model: Any, ids: Sequence[Sequence[int]]) -> None:
+    largest, known = max(map(max, ids)), model.get_input_embeddings().weight.shape[0]
+    if largest >= known:
+        msg = (
+            f"the tokeniser gives token {largest}, the model knows {known}: the tokeniser is of "
+            "another model"
+        )
+        raise EmbeddingError(msg)
+
+
+def _check_padding(
+    model: nn.Module,
+    family: Family,
+    ids: Sequence[Sequence[int]],
+    found: dict[str, npt.NDArray[np.float32]],
+) -> None:
+    """Check that the shortest sentence is read alone as it was among others."""
+    lengths = [len(row) for row in ids]
+    short, long = int(np.argmin(lengths)), int(np.argmax(lengths))
+    alone = read(model, family, [ids[short]])
+    padded = read(model, family, [ids[short], ids[long]])
+    for name, space in found.items():
+        expected = alone[name][0].numpy()
+        for other in (padded[name][0].numpy(), space[short]):
+            away = np.linalg.norm(other - expected) / np.linalg.norm(expected)
+            if away > TOLERANCE:
+                msg = (
+                    f"the model reads a sentence otherwise when others are read along with it "
+                    f"({name}: by {away:.1e} of its length): it does not heed the attention mask, "
+                    "or padding moves its positions"
+                )
+                raise EmbeddingError(msg)

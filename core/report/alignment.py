@@ -1,0 +1,259 @@
+"""Every two spaces against each other: the data behind the heatmap and the violins."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations_with_replacement, pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.embedding.nulls import NULLS, gaussian
+from core.embedding.references import REFERENCES, load_references
+from core.evidence.embedded import Embedded
+from core.evidence.errors import EvidenceError, NoWeights
+from core.evidence.replicated import Agents
+from core.files import write_atomically
+from core.metrics.cka import linear_cka
+from core.metrics.neighbours import pairwise_precision_at_k
+from core.metrics.permutation import relabellings
+from core.metrics.procrustes import disparity_after_pca, permuted_disparity
+from core.metrics.words import mean_interval, pairs_interval
+
+SCHEMA = 1
+MOST = 15
+SEED = 15
+#: Gaussian spaces, as wide as BERT's, and relabellings for the null of a disparity.
+GAUSSIANS, WIDTH = 100, 768
+RELABELLINGS = 100
+#: Members of a group that CKA and disparities, which take long, are averaged over.
+FEW = 3
+TRAINED, UNTRAINED, RANDOM = "agent", "agent, untrained", "Gaussian"
+#: Names of our own stand-ins in the table of models.
+STAND_INS = tuple(each.repo for each in load_references() if not each.reference)
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Spaces that differ by chance alone, such as agents by their seed.
+
+    Attributes
+    ----------
+    name : str
+    spaces : ndarray of float64, shape (members, 108, width)
+    """
+
+    name: str
+    spaces: np.ndarray
+
+
+@dataclass(frozen=True)
+class Pair:
+    """How alike two groups of spaces are.
+
+    Attributes
+    ----------
+    first, second : str
+        The groups' names; the same twice for the members of one among themselves.
+    members : tuple of int
+        How many spaces each has.
+    precision : tuple of float
+        P@k at k = 1 to 15, the mean over pairs of members.
+    low, high : tuple of float
+        Its 95 % interval over members of the first group, Student's t; within a group, the
+        jackknife's. Empty where the first group has one member, or its own group fewer than three.
+    cka, debiased_cka : float
+        Linear CKA, the mean over pairs of the first three members.
+    """
+
+    first: str
+    second: str
+    members: tuple[int, int]
+    precision: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    cka: float
+    debiased_cka: float
+
+
+@dataclass(frozen=True)
+class Disparities:
+    """How far the agents are from a space after rotation and scaling.
+
+    Attributes
+    ----------
+    name : str
+    values : tuple of float
+        Per agent, the standardised disparity, the mean over the group's first three members.
+    permuted : float
+        The mean over relabellings of the sentences and three agents: what no relation gives.
+    """
+
+    name: str
+    values: tuple[float, ...]
+    permuted: float
+
+
+def groups(agents: Agents, sources: Sequence[Embedded]) -> list[Group]:
+    """Return all groups of spaces: agents, models, their untrained copies, and nulls.
+
+    Parameters
+    ----------
+    agents : Agents
+    sources : sequence of Embedded
+        Where models are looked for; the first that has one counts.
+    """
+    found = [Group(TRAINED, agents.embeddings[:, -1])]
+    untrained = [Group(UNTRAINED, agents.embeddings[:, 0])]
+    for reference in (*REFERENCES, *STAND_INS):
+        for source in sources:
+            try:
+                space = source.trained(reference)
+            except NoWeights:
+                continue
+            found.append(Group(space.name, space.values[None]))
+            break
+        for source in sources:
+            try:
+                copies = np.array([copy.values for copy in source.untrained(reference)])
+            except NoWeights:
+                continue
+            untrained.append(Group(f"{reference}, untrained", copies))
+            break
+    nulls = [Group(name, make()[None]) for name, make in NULLS.items()]
+    draws = gaussian(np.random.default_rng(SEED), WIDTH, GAUSSIANS)
+    return [*found, *untrained, *nulls, Group(RANDOM, draws)]
+
+
+def pair(first: Group, second: Group, shared: np.ndarray) -> Pair:
+    """Describe how alike two groups are, or the members of one among themselves.
+
+    Parameters
+    ----------
+    first, second : Group
+    shared : ndarray, shape (15, members, members)
+        P@k of every member of the first with every one of the second.
+    """
+    same = first is second and len(first.spaces) > 1
+    which = ~np.eye(*shared.shape[1:], dtype=bool) if same else np.ones(shared.shape[1:], bool)
+    low, high = _interval(shared, same=same)
+    ckas = [
+        (linear_cka(x, y), linear_cka(x, y, debiased=True))
+        for i, x in enumerate(first.spaces[:FEW])
+        for j, y in enumerate(second.spaces[:FEW])
+        if which[i, j]
+    ]
+    cka, debiased = np.mean(ckas, axis=0)
+    return Pair(
+        first=first.name,
+        second=second.name,
+        members=(len(first.spaces), len(second.spaces)),
+        precision=tuple(map(float, shared[:, which].mean(axis=1))),
+        low=low,
+        high=high,
+        cka=float(cka),
+        debiased_cka=float(debiased),
+    )
+
+
+def _interval(shared: np.ndarray, *, same: bool) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return the ends of the interval at every k."""
+    if shared.shape[1] < (3 if same else 2):
+        return (), ()
+    ends = [pairs_interval(one) if same else mean_interval(one.mean(axis=1)) for one in shared]
+    return tuple(low for _, low, _ in ends), tuple(high for _, _, high in ends)
+
+
+def disparities(agents: Group, other: Group) -> Disparities:
+    """Return how far each agent is from a group's spaces, and would be from unrelated ones."""
+    drawn = relabellings(agents.spaces.shape[1], RELABELLINGS, np.random.default_rng(SEED))
+    values = [
+        np.mean([disparity_after_pca(x, y) for y in other.spaces[:FEW]]) for x in agents.spaces
+    ]
+    permuted = [permuted_disparity(x, other.spaces[0], drawn).mean() for x in agents.spaces[:FEW]]
+    return Disparities(other.name, tuple(map(float, values)), float(np.mean(permuted)))
+
+
+def of(bodies: Sequence[Any]) -> dict[str, Any]:
+    """Return the document of bodies of evidence with agents and models, see `document`."""
+    return document(bodies[0].agents("baseline"), [each.embedded for each in bodies])
+
+
+def document(agents: Agents, sources: Sequence[Embedded]) -> dict[str, Any]:
+    """Return all pairs of spaces, P@k of each agent, and the disparities, as JSON takes them."""
+    found = groups(agents, sources)
+    spaces = [space for group in found for space in group.spaces]
+    shared = np.array([pairwise_precision_at_k(spaces, k) for k in range(1, MOST + 1)])
+    ends = np.cumsum([0, *(len(group.spaces) for group in found)])
+    rows = {g.name: slice(*each) for g, each in zip(found, pairwise(ends), strict=True)}
+    pairs = [
+        asdict(pair(a, b, shared[:, rows[a.name], rows[b.name]]))
+        for a, b in combinations_with_replacement(found, 2)
+    ]
+    trained, others = found[0], found[1:]
+    with_agents = shared[:, rows[trained.name]]
+    violins = {
+        other.name: with_agents[:, :, rows[other.name]].mean(axis=2).T.tolist() for other in others
+    }
+    return {
+        "schema": SCHEMA,
+        "groups": [group.name for group in found],
+        "pairs": pairs,
+        "violins": violins,
+        "disparities": [asdict(disparities(trained, other)) for other in others],
+    }
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return a document.
+
+    Raises
+    ------
+    EvidenceError
+        If the file is missing, is not JSON, or is of another schema.
+    """
+    remedy = "run `pytest claims/alm` to write it"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        msg = f"{path}: cannot be read: {error}; {remedy}"
+        raise EvidenceError(msg) from error
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+        msg = f"{path}: is not of schema {SCHEMA}; {remedy}"
+        raise EvidenceError(msg)
+    return content
+
+
+def write(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a document in one move."""
+    write_atomically(path, json.dumps(content, allow_nan=False) + "\n")
+
+
+def table(content: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line per space: what the agents share with it, before and after their training."""
+    before, after = (
+        {one["second"]: one for one in content["pairs"] if one["first"] == name}
+        | {one["first"]: one for one in content["pairs"] if one["second"] == name}
+        for name in (UNTRAINED, TRAINED)
+    )
+    far = {one["name"]: one for one in content["disparities"]}
+    width = max(map(len, content["groups"])) + 2
+    heads = ("P@1", "P@15", "P@15 untrained", "debiased CKA", "disparity (relabelled)")
+    yield " " * width + f"{heads[0]:<7}{heads[1]:<22}{heads[2]:<16}{heads[3]:<14}{heads[4]}"
+    for name in content["groups"]:
+        one = after[name]
+        if one["low"]:
+            shared = f"{one['precision'][-1]:.3f} [{one['low'][-1]:.3f}, {one['high'][-1]:.3f}]"
+        else:
+            shared = f"{one['precision'][-1]:.3f}"
+        start = f"{before[name]['precision'][-1]:.3f}"
+        apart = ""
+        if name in far:
+            apart = f"{np.median(far[name]['values']):.3f} ({far[name]['permuted']:.3f})"
+        yield (
+            f"{name:<{width}}{one['precision'][0]:<7.3f}{shared:<22}{start:<16}"
+            f"{one['debiased_cka']:<14.3f}{apart}"
+        ).rstrip()
