@@ -130,20 +130,13 @@ def below_among(
 
 
 def permutation(evidence: Any, reference: str, k: int) -> Estimate:
-    """Return p of the agents' mean P@k under relabellings of the reference's sentences."""
-    other = evidence.embedding(reference)
+    """Return p of the agents' mean P@k, all of which meet the same relabelled sentences."""
+    other, agents = evidence.embedding(reference), trained(evidence)
     drawn = relabellings(len(other.values), DRAWS, np.random.default_rng(SEED))
-    return p_value(trained(evidence), other.values, k, drawn, f"P@{k}", other.name)
-
-
-def p_value(
-    agents: np.ndarray, other: np.ndarray, k: int, drawn: np.ndarray, what: str, label: str
-) -> Estimate:
-    """Return p of the mean P@k over agents, all of which meet the same relabelled space."""
-    seen = np.mean([precision_at_k(one, other, k) for one in agents])
-    null = np.mean([permuted_precision(one, other, k, drawn) for one in agents], axis=0)
+    seen = np.mean([precision_at_k(one, other.values, k) for one in agents])
+    null = np.mean([permuted_precision(one, other.values, k, drawn) for one in agents], axis=0)
     p = permutation_p(float(seen), null)
-    return Estimate(p, p, p, len(drawn), f"p of {what}, (b+1)/(B+1)", 1.0, SEED, label)
+    return Estimate(p, p, p, DRAWS, f"p of P@{k}, (b+1)/(B+1)", 1.0, SEED, other.name)
 
 
 def spread(evidence: Any, reference: str, k: int) -> Estimate:

@@ -70,7 +70,7 @@ def embed(
             text = SENTENCES[row] if len(ids) == len(SENTENCES) else f"sentence {row}"
             msg = f"the model gives NaN, infinity or all zeros ({name}) for {text!r}"
             raise EmbeddingError(msg)
-    _check_padding(model, family, ids, found)
+    _check_padding(model, family, ids)
     return found
 
 
@@ -123,25 +123,17 @@ def _check_ids(model: Any, ids: Sequence[Sequence[int]]) -> None:
         raise EmbeddingError(msg)
 
 
-def _check_padding(
-    model: nn.Module,
-    family: Family,
-    ids: Sequence[Sequence[int]],
-    found: dict[str, npt.NDArray[np.float32]],
-) -> None:
-    """Check that the shortest sentence is read alone as it was among others."""
+def _check_padding(model: nn.Module, family: Family, ids: Sequence[Sequence[int]]) -> None:
+    """Check that the shortest sentence is read alone as it is beside the longest."""
     lengths = [len(row) for row in ids]
-    short, long = int(np.argmin(lengths)), int(np.argmax(lengths))
-    alone = read(model, family, [ids[short]])
-    padded = read(model, family, [ids[short], ids[long]])
-    for name, space in found.items():
-        expected = alone[name][0].numpy()
-        for other in (padded[name][0].numpy(), space[short]):
-            away = np.linalg.norm(other - expected) / np.linalg.norm(expected)
-            if away > TOLERANCE:
-                msg = (
-                    f"the model reads a sentence otherwise when others are read along with it "
-                    f"({name}: by {away:.1e} of its length): it does not heed the attention mask, "
-                    "or padding moves its positions"
-                )
-                raise EmbeddingError(msg)
+    short, long = ids[int(np.argmin(lengths))], ids[int(np.argmax(lengths))]
+    alone, padded = read(model, family, [short]), read(model, family, [short, long])
+    for name, expected in alone.items():
+        away = float((padded[name][0] - expected[0]).norm() / expected[0].norm())
+        if away > TOLERANCE:
+            msg = (
+                f"the model reads a sentence otherwise when others are read along with it ({name}: "
+                f"by {away:.1e} of its length): it does not heed the attention mask, or padding "
+                "moves its positions"
+            )
+            raise EmbeddingError(msg)

@@ -19,6 +19,8 @@ class Hub(http.server.ThreadingHTTPServer):
         #: Status and error code to answer with: of everything, or of files only.
         self.fault: tuple | None = None
         self.file_fault: tuple | None = None
+        #: Where the main branch goes once a file was given.
+        self.moves_to = ""
         self.asked, self.tokens = [], set()
         self.cache = Path()
 
@@ -54,6 +56,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
             self.refuse(*self.server.file_fault)
         elif path.startswith(f"/{REPO}/resolve/") and name in self.server.files:
             self.answer(self.server.files[name], commit=path.split("/")[4])
+            self.server.refs["main"] = self.server.moves_to or self.server.refs["main"]
         else:
             self.refuse(404, "RepoNotFound")
 

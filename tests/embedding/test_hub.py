@@ -25,7 +25,7 @@ def refused(hub, told, repo=REPO, **options):
 
 def test_a_model_is_fetched_and_its_commit_recorded(hub, checkpoints):
     hub.files |= {"pytorch_model.bin": b"pickled", "modeling.py": b"raise SystemExit"}
-    hub.files |= {"README.md": b"", "onnx/model.safetensors": b"x"}
+    hub.files |= {"README.md": b"", "onnx/config.json": b"x"}
     found = fetch(REPO, endpoint=hub.address)
     assert (found.model, found.revision, found.fetched) == (REPO, COMMIT, True)
     assert found.config()["model_type"] == "llama"
@@ -50,6 +50,14 @@ def test_the_weights_can_wait(hub):
     hub.refs["main"] = OTHER
     again = fetch(REPO, found.revision, endpoint=hub.address)
     assert again.revision == COMMIT
+    assert (found.folder / "model.safetensors").is_file()
+
+
+def test_a_branch_that_moves_meanwhile_changes_nothing(hub):
+    hub.moves_to = OTHER
+    found = fetch(REPO, endpoint=hub.address)
+    assert hub.refs["main"] == OTHER
+    assert found.revision == COMMIT
     assert (found.folder / "model.safetensors").is_file()
 
 

@@ -11,8 +11,10 @@ from safetensors.numpy import save
 from core.agent.evidence import write_manifest, write_variant
 from core.agent.instructions import TASK_OF, TASKS
 from core.evidence.bodies import body
-from core.evidence.errors import EvidenceError, HashMismatch
-from core.evidence.replicated import Replicated
+from core.evidence.embedded import FRESH, KEPT
+from core.evidence.errors import EvidenceError, HashMismatch, NoWeights
+from core.evidence.replicated import AGENTS, Replicated
+from tests.evidence.embeddings import vectors, write
 
 UPDATES = (0, 5, 1000)
 READINGS = ((5, True), (4, True), (6, True), (5, False))
@@ -343,3 +345,104 @@ def test_by_name_it_is_the_same_body_every_time():
     assert isinstance(body("replicated", "alm"), Replicated)
     assert body("replicated", "alm") is body("replicated", "alm")
     assert body("replicated", "alm").name == "replicated"
+
+
+def test_fresh_are_the_kept_agents_and_the_models_that_were_run_here():
+    kept, fresh = body("replicated", "alm"), body("fresh", "alm")
+    assert isinstance(kept, Replicated)
+    assert isinstance(fresh, Replicated)
+    assert fresh is body("fresh", "alm")
+    assert (kept.name, kept.folder, kept.embedded.folder) == ("replicated", AGENTS, KEPT)
+    assert (fresh.name, fresh.folder, fresh.embedded.folder) == ("fresh", AGENTS, FRESH)
+
+
+LLAMA, QWEN, CLIP = "meta-llama/Llama-3.2-1B", "Qwen/Qwen2.5-0.5B", "openai/clip-vit-base-patch32"
+
+
+@pytest.fixture
+def models(tmp_path):
+    """Two models, one with two readings, and two untrained copies of a third."""
+    out = tmp_path / "embeddings"
+    write(out, LLAMA, 1)
+    write(out, CLIP, 2, pooling="projected")
+    write(out, CLIP, 3, pooling="eot", default=False)
+    write(out, QWEN, 4, untrained=0)
+    write(out, QWEN, 5, untrained=1)
+    return out
+
+
+def test_models_are_found_beside_the_agents(folder, models):
+    kept = Replicated(folder, models)
+    assert np.array_equal(kept.embedding("llama").values, vectors(1))
+    assert np.array_equal(kept.embedding("clip").values, vectors(2))
+    assert np.array_equal(kept.embedding("clip", "eot").values, vectors(3))
+    copies = [one.values for one in kept.untrained("qwen")]
+    assert np.array_equal(copies, [vectors(4), vectors(5)])
+    kept.acquire(["baseline", "floors", "llama", "clip/eot", "qwen/untrained"])
+
+
+def test_all_models_that_were_not_run_are_asked_for_in_one_command(folder, models):
+    with pytest.raises(NoWeights) as missing:
+        Replicated(folder, models).acquire(["qwen", "llama", "bert", "baseline", "qwen", "blip"])
+    assert missing.value.models == (
+        *(QWEN, "google-bert/bert-base-uncased", "Salesforce/blip-itm-base-coco"),
+    )
+    assert missing.value.settles == (
+        "claims embed --model Qwen/Qwen2.5-0.5B --model google-bert/bert-base-uncased "
+        "--model Salesforce/blip-itm-base-coco"
+    )
+    assert str(models) in str(missing.value)
+
+
+def test_a_reading_and_copies_that_are_not_there_are_missing_too(folder, models):
+    kept = Replicated(folder, models)
+    for part in ("bert/cls", "llama/mean-with-bos", "llama/untrained", "clip/cls"):
+        with pytest.raises(NoWeights):
+            kept.acquire([part])
+
+
+def test_a_gap_hides_no_fault(folder, models):
+    kept = Replicated(folder, models)
+    # An unknown part, a broken file and an unknown model are errors, whatever else is missing.
+    for parts in (["qwen", "utopia"], ["utopia", "qwen"], ["qwen", "gpt/untrained"]):
+        with pytest.raises(EvidenceError):
+            kept.acquire(parts)
+    (models / "meta-llama--llama-3.2-1b.mean.safetensors").write_bytes(b"")
+    with pytest.raises(HashMismatch, match=r"llama-3\.2-1b\.mean\.safetensors"):
+        kept.acquire(["qwen", "llama"])
+
+
+def test_what_is_acquired_is_loaded_then(folder, models):
+    kept = Replicated(folder, models)
+    kept.acquire(["llama", "qwen/untrained"])
+    for matrix in models.glob("*.safetensors"):
+        matrix.unlink()
+    assert kept.embedding("llama").values.shape == (108, 6)
+    assert len(kept.untrained("qwen")) == 2
+    with pytest.raises(EvidenceError, match="cannot be read"):
+        kept.acquire(["clip"])
+
+
+def test_a_folder_without_models_hinders_no_claim_on_agents(folder, tmp_path):
+    kept = Replicated(folder, tmp_path / "none")
+    kept.acquire(["baseline", "floors", "demonstrations"])
+    assert len(kept.sha256) == 64
+
+
+def test_the_digest_changes_with_the_models(folder, models):
+    before = Replicated(folder, models).sha256
+    write(models, QWEN, 9)
+    after = Replicated(folder, models).sha256
+    assert before != after
+    rewrite_json(folder, lambda document: document["runs"][0].update(seconds=1))
+    assert Replicated(folder, models).sha256 not in {before, after}
+
+
+def test_a_column_of_the_table_is_as_printed():
+    # Table 1 of the paper, CLIP and DeepSeek.
+    clip, deepseek = (Replicated().table(reference) for reference in ("clip", "deepseek"))
+    assert clip.k == deepseek.k == (1, 5, 10, 15)
+    assert clip.means == (0.0093, 0.0515, 0.227, 0.3058)
+    assert clip.sds == (0.0093, 0.0119, 0.0144, 0.0122)
+    assert deepseek.means == (0.0463, 0.2433, 0.462, 0.7022)
+    assert deepseek.sds == (0.0185, 0.0326, 0.0362, 0.0281)
