@@ -329,7 +329,9 @@ def test_the_residual_read_literally_hangs_on_size(times, change):
 
 
 def two_points(before, after, agents=3):
-    return np.stack([[before, after]] * agents)
+    width = max(before.shape[1], after.shape[1])
+    points = [np.pad(each, ((0, 0), (0, width - each.shape[1]))) for each in (before, after)]
+    return np.stack([points] * agents)
 
 
 def test_agents_that_training_leaves_alone_gain_exactly_nothing():

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.checkout import FACTS, LOCK, Checkout
+from tests.evidence.embeddings import write
 
 
 @pytest.fixture
@@ -218,3 +219,152 @@ def test_a_report_carries_the_record_in_junit(checkout):
     checkout.run("claims", "--junit-xml", "junit.xml")
     assert "sm-text-hand" in (checkout.path / "junit.xml").read_text()
     assert "inconsistent" in (checkout.path / "junit.xml").read_text()
+
+
+MODELS = """
+[[group]]
+test = "test_models.py::test_agree"
+section = "Models"
+tiers = ["fresh"]
+needs = ["llama", "qwen"]
+controls = {holds = "spaces-told", fails = "spaces-apart"}
+
+[[group.claim]]
+id = "alm-agree"
+rows = ["A12"]
+where = "Results"
+statement = "Two decoders agree."
+variant = {references = ["llama", "qwen"]}
+criterion = {kind = "above", bound = 0.5}
+"""
+AGREE = """
+from core.metrics.neighbours import precision_at_k
+from core.verdict.estimate import Estimate
+
+def measure(evidence, references):
+    a, b = (evidence.embedding(reference).values for reference in references)
+    return Estimate.exact(precision_at_k(a, b, 15), len(a), "P@15")
+
+def test_agree(judge):
+    judge(measure)
+"""
+LLAMA, QWEN = "meta-llama/Llama-3.2-1B", "Qwen/Qwen2.5-0.5B"
+COMMAND = f"claims embed --model {LLAMA} --model {QWEN}"
+
+
+@pytest.fixture
+def fresh(checkout):
+    """A checkout with a claim on models that it does not hold."""
+    checkout.write("claims/alm.toml", MODELS)
+    checkout.write("claims/alm/test_models.py", AGREE)
+    parts = {"schema": 1, "variants": [], "files": {}, "floors": {}, "demonstrations": {}}
+    checkout.write("fixtures/agent/manifest.json", json.dumps(parts))
+    return checkout
+
+
+def embed(checkout, llama, qwen):
+    """Run two models, as `claims embed` would: the same seed is the same space."""
+    for model, seed in ((LLAMA, llama), (QWEN, qwen)):
+        write(checkout.path / "runs/embeddings", model, seed)
+
+
+def fresh_row(checkout):
+    document = json.loads((checkout.path / "verdicts.json").read_text(encoding="utf-8"))
+    (row,) = [r for r in document["verdicts"] if r["tier"] == "fresh"]
+    return row
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]])
+def test_without_the_weights_a_claim_is_untested_and_says_what_runs_them(fresh, workers):
+    result = fresh.run("claims", *workers)
+    assert result.returncode == 0, result.stdout + result.stderr
+    row = fresh_row(fresh)
+    assert (row["verdict"], row["reason"]) == ("untested", "weights")
+    assert row["settles"] == COMMAND
+    assert row["complaint"] == ""
+    assert fresh.verdicts()["alm-agree control holds"] == "supported"
+    assert fresh.verdicts()["alm-agree control fails"] == "refuted"
+    assert f"1 claims untested for want of weights: {COMMAND}" in result.stdout
+    assert "1 weights" in result.stdout
+    assert "SKIPPED" not in result.stdout
+    assert "are new" not in result.stdout
+
+
+def test_only_the_models_that_are_missing_are_asked_for(fresh):
+    write(fresh.path / "runs/embeddings", QWEN)
+    assert f"want of weights: claims embed --model {LLAMA}\n" in fresh.run().stdout
+    assert fresh_row(fresh)["settles"] == f"claims embed --model {LLAMA}"
+
+
+def test_models_that_were_not_run_are_an_error_on_request(fresh):
+    result = fresh.run("claims", "--require-tier", "fresh")
+    assert result.returncode == 1
+    assert f"--require-tier fresh: weights: {COMMAND}" in result.stdout
+    assert "1 error" in result.stdout
+    embed(fresh, 1, 1)
+    assert fresh.run("claims", "--require-tier", "fresh").returncode == 0
+
+
+def test_want_of_weights_alone_judges_nothing(fresh):
+    result = fresh.run("claims", "-m", "fresh")
+    assert result.returncode == 1
+    assert "nothing was judged" in result.stdout
+
+
+def test_a_fresh_verdict_is_new_then_reviewed_then_drifts(fresh):
+    embed(fresh, 1, 1)
+    result = fresh.run()
+    assert result.returncode == 0, result.stdout
+    row = fresh_row(fresh)
+    assert (row["verdict"], row["locked"], row["estimate"]) == ("supported", "", 1.0)
+    assert row["evidence"]["name"] == "fresh"
+    assert "fresh: 1 verdicts are new; `--update-lock` takes them as reviewed" in result.stdout
+    assert "want of weights" not in result.stdout
+
+    assert fresh.run("claims", "--update-lock").returncode == 0
+    lock = (fresh.path / "claims/lock.toml").read_text()
+    assert 'alm-agree = { fresh = "supported" }' in lock
+    result = fresh.run()
+    assert result.returncode == 0
+    assert fresh_row(fresh)["locked"] == "supported"
+    assert "are new" not in result.stdout
+
+    digest = fresh_row(fresh)["evidence"]["sha256"]
+    embed(fresh, 1, 2)
+    result = fresh.run()
+    assert result.returncode == 1
+    assert "drift: alm-agree on fresh: refuted, reviewed as supported" in result.stdout
+    assert fresh_row(fresh)["evidence"]["sha256"] != digest
+
+
+def test_what_was_reviewed_stays_where_the_weights_are_not(fresh):
+    lock = LOCK + 'alm-agree = { fresh = "refuted" }\n'
+    fresh.write("claims/lock.toml", lock)
+    assert fresh.run().returncode == 0
+    assert fresh.run("claims", "--update-lock").returncode == 0
+    kept = (fresh.path / "claims/lock.toml").read_text().splitlines()
+    assert sorted(line for line in kept if not line.startswith("#")) == sorted(lock.splitlines())
+    # Without a review, want of weights leaves no trace.
+    fresh.write("claims/lock.toml", LOCK)
+    assert fresh.run("claims", "--update-lock").returncode == 0
+    assert "alm-agree" not in (fresh.path / "claims/lock.toml").read_text()
+
+
+def test_a_fresh_verdict_may_be_unwanted_though_it_is_new(fresh):
+    embed(fresh, 1, 2)
+    fresh.write("fixtures/reported/sensorimotor.toml", FACTS.replace("0.14", "0.51"))
+    fresh.edit("claims/lock.toml", '"inconsistent"', '"consistent"')
+    assert fresh.run().returncode == 0
+    result = fresh.run("claims", "--fail-on", "refuted")
+    assert result.returncode == 1
+    assert "--fail-on refuted: 1 claims" in result.stdout
+
+
+def test_embeddings_that_were_changed_are_an_error_by_name(fresh):
+    embed(fresh, 1, 1)
+    matrix = fresh.path / "runs/embeddings/qwen--qwen2.5-0.5b.mean.safetensors"
+    matrix.write_bytes(matrix.read_bytes()[:-1] + b"?")
+    result = fresh.run()
+    assert result.returncode == 1
+    assert "qwen--qwen2.5-0.5b.mean.safetensors: wrong SHA-256" in result.stdout
+    assert "1 error" in result.stdout

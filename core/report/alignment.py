@@ -182,6 +182,22 @@ def of(bodies: Sequence[Any]) -> dict[str, Any]:
     return document(bodies[0].agents("baseline"), [each.embedded for each in bodies])
 
 
+def course(agents: Agents, found: Sequence[Group]) -> dict[str, Any]:
+    """Return P@15 with each group along the training, the mean over agents and three members."""
+    along = agents.embeddings.reshape(-1, *agents.embeddings.shape[2:])
+    few = [group.spaces[:FEW] for group in found]
+    others = [space for spaces in few for space in spaces]
+    shared = pairwise_precision_at_k([*along, *others], MOST)[: len(along), len(along) :]
+    means = shared.reshape(*agents.embeddings.shape[:2], len(others)).mean(axis=0)
+    parts = np.split(means, np.cumsum([len(spaces) for spaces in few])[:-1], axis=1)
+    return {
+        "updates": list(agents.updates),
+        "precision": {
+            group.name: part.mean(axis=1).tolist() for group, part in zip(found, parts, strict=True)
+        },
+    }
+
+
 def document(agents: Agents, sources: Sequence[Embedded]) -> dict[str, Any]:
     """Return all pairs of spaces, P@k of each agent, and the disparities, as JSON takes them."""
     found = groups(agents, sources)
@@ -203,6 +219,7 @@ def document(agents: Agents, sources: Sequence[Embedded]) -> dict[str, Any]:
         "groups": [group.name for group in found],
         "pairs": pairs,
         "violins": violins,
+        "course": course(agents, [group for group in others if group.name != UNTRAINED]),
         "disparities": [asdict(disparities(trained, other)) for other in others],
     }
 
@@ -257,3 +274,10 @@ def table(content: Mapping[str, Any]) -> Iterator[str]:
             f"{name:<{width}}{one['precision'][0]:<7.3f}{shared:<22}{start:<16}"
             f"{one['debiased_cka']:<14.3f}{apart}"
         ).rstrip()
+    yield ""
+    yield (
+        f"{'P@15 after so many updates':<{width}}"
+        + "".join(f"{update:<7}" for update in content["course"]["updates"]).rstrip()
+    )
+    for name, values in content["course"]["precision"].items():
+        yield f"{name:<{width}}" + "".join(f"{value:<7.3f}" for value in values).rstrip()

@@ -19,11 +19,12 @@ DPI = 150
 
 
 def draw(content: Mapping[str, Any], folder: Path) -> list[Path]:
-    """Draw heatmap, P@k and disparities of a document of `core.report.alignment` as PNG files."""
+    """Draw the figures of a document of `core.report.alignment`, as PNG files."""
     figures = {
         "heatmap": heatmap(content),
         "precision": precision(content),
         "disparity": disparity(content),
+        "course": course(content),
     }
     paths = []
     for name, figure in figures.items():
@@ -80,6 +81,22 @@ def disparity(content: Mapping[str, Any]) -> Figure:
     axes.scatter(range(1, len(found) + 1), levels, marker="_", s=200, color="black")
     axes.set_ylim(0, 1.02)
     axes.set_title("Procrustes disparity (bar: the same with sentences relabelled)", fontsize=9)
+    return figure
+
+
+def course(content: Mapping[str, Any]) -> Figure:
+    """P@15 of the agents with other spaces along their training, the mean over agents."""
+    figure = Figure(figsize=(9, 5), layout="constrained")
+    axes = figure.add_subplot()
+    updates = content["course"]["updates"]
+    for name, values in content["course"]["precision"].items():
+        dashed = "untrained" in name
+        axes.plot(range(len(updates)), values, "--" if dashed else "-", marker=".", label=name)
+    axes.set_xticks(range(len(updates)), [f"{update:,}" for update in updates])
+    axes.set_xlabel("updates")
+    axes.set_ylabel("P@15")
+    axes.set_ylim(0, 1)
+    figure.legend(loc="outside right upper", fontsize=6)
     return figure
 
 

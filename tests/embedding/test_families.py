@@ -79,6 +79,43 @@ def test_a_weight_without_a_place_is_refused(kind, extra, copied):
         load(folder, FAMILY[kind])
 
 
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("llama", "model.layers.0.self_attn.rotary_emb.inv_freq"),
+        ("bert", "bert.embeddings.position_ids"),
+        ("clip", "text_model.embeddings.position_ids"),
+        ("clip", "vision_model.embeddings.position_ids"),
+        ("blip", "text_encoder.embeddings.position_ids"),
+    ],
+)
+def test_what_older_checkpoints_hold_besides_weights_is_left(kind, name, copied):
+    folder = copied(kind)
+    expected = load(folder, FAMILY[kind]).state_dict()
+    tiny.change_weights(folder, tiny.weights(folder) | {name: torch.ones(1, 40)})
+    found = load(folder, FAMILY[kind]).state_dict()
+    assert all(torch.equal(found[each], expected[each]) for each in expected)
+
+
+def test_berts_own_checkpoint_names_its_norms_otherwise(copied):
+    # As Google's, converted from TensorFlow.
+    folder = copied("bert")
+    tensors = tiny.weights(folder)
+    generator = torch.Generator().manual_seed(0)
+    for name, each in tensors.items():
+        if "LayerNorm" in name:
+            each.copy_(torch.rand(each.shape, generator=generator))
+    tiny.change_weights(folder, tensors)
+    expected = load(folder, FAMILIES["bert"]).state_dict()
+    old = {"LayerNorm.weight": "LayerNorm.gamma", "LayerNorm.bias": "LayerNorm.beta"}
+    for new, other in old.items():
+        tensors = {name.replace(new, other): each for name, each in tensors.items()}
+    assert any(name.endswith("gamma") for name in tensors)
+    tiny.change_weights(folder, tensors)
+    found = load(folder, FAMILIES["bert"]).state_dict()
+    assert all(torch.equal(found[each], expected[each]) for each in expected)
+
+
 @pytest.mark.parametrize("kind", tiny.KINDS)
 def test_a_weight_of_another_shape_is_refused(kind, copied):
     folder = copied(kind)

@@ -115,6 +115,8 @@ def test_no_such_revision(hub):
 def test_a_server_that_fails(hub):
     hub.fault = (418, None)
     refused(hub, "the hub answered 418; try again later")
+    # Once: the download would ask again and again.
+    assert len(hub.asked) == 1
 
 
 @pytest.mark.parametrize("name", ["./models/llama", "no such folder", "a/b/c"])

@@ -6,7 +6,13 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from core.metrics.words import mean_interval, paired_t, word_distance, word_similarity
+from core.metrics.words import (
+    mean_interval,
+    median_interval,
+    paired_t,
+    word_distance,
+    word_similarity,
+)
 from tests import oracles, strategies
 from tests.oracles import stats
 
@@ -98,3 +104,62 @@ def test_mean_interval_covers():
         _, low, high = mean_interval(x, 0.9)
         hits += low <= 2 <= high
     assert oracles.covers_as_claimed(hits, trials, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("n", "confidence", "rank", "level"),
+    [
+        # Conover's tables of the binomial at one half: the ranks of the limits, from either end.
+        (5, 0.95, 1, 0.9375),
+        (6, 0.95, 1, 0.9688),
+        (8, 0.95, 1, 0.9922),
+        (9, 0.95, 2, 0.9609),
+        (10, 0.95, 2, 0.9785),
+        (10, 0.99, 1, 0.9980),
+        (15, 0.95, 4, 0.9648),
+        (20, 0.95, 6, 0.9586),
+        (2, 0.95, 1, 0.5),
+        (2, 0.4, 1, 0.5),
+        (3, 0.2, 1, 0.75),
+    ],
+)
+def test_median_interval_published(n, confidence, rank, level):
+    x = np.random.default_rng(n).permutation(np.arange(1, n + 1)) * 10.0
+    median, low, high, reached = median_interval(x, confidence)
+    assert median == 5 * (n + 1)
+    assert (low, high) == (10 * rank, 10 * (n + 1 - rank))
+    assert reached == pytest.approx(level, abs=5e-5)
+
+
+@given(strategies.samples(), st.integers(1, 99))
+def test_median_interval_is_the_shortest_that_covers(x, percent):
+    median, low, high, level = median_interval(x, percent / 100)
+    assert median == np.median(x)
+    assert low <= median <= high
+    ordered, n = sorted(x), len(x)
+    # All pairs of order statistics at one distance from the ends, by SciPy's sign test.
+    levels = {
+        rank: 1 - 2 * stats.binom.cdf(rank - 1, n, 0.5) for rank in range(1, (n + 1) // 2 + 1)
+    }
+    enough = [rank for rank, covers in levels.items() if covers >= percent / 100 - 1e-12]
+    rank = max(enough, default=1)
+    assert (low, high) == (ordered[rank - 1], ordered[n - rank])
+    assert_allclose(level, levels[rank])
+
+
+def test_median_interval_covers():
+    rng = np.random.default_rng(6)
+    trials, hits = 3000, 0
+    for x in rng.exponential(1.0, (trials, 10)):
+        _, low, high, _ = median_interval(x)
+        hits += low <= np.log(2) <= high
+    assert oracles.covers_as_claimed(hits, trials, 1 - 22 / 1024)
+
+
+def test_median_interval_refuses():
+    with pytest.raises(ValueError, match="at least 2"):
+        median_interval([1])
+    with pytest.raises(ValueError, match="NaN"):
+        median_interval([1, np.nan])
+    with pytest.raises(ValueError, match="confidence"):
+        median_interval([1, 2], 0)

@@ -1,7 +1,7 @@
 import pytest
 
 from core.report.terminal import measured, number, summary, table
-from core.report.verdicts import in_order, nothing_judged, tally, unwanted
+from core.report.verdicts import in_order, listed, nothing_judged, tally, unwanted
 from core.verdict.claim import Claim
 from core.verdict.record import Record
 
@@ -142,3 +142,77 @@ def test_unwanted_verdicts_are_the_papers_own_only():
     ]
     assert unwanted(rows, "refuted", ["refuted"]) == ["--fail-on refuted: 1 claims"]
     assert unwanted(rows, "drift", []) == []
+
+
+EMBED = "claims embed --model a/b"
+
+
+def without_weights(name, **changes):
+    """A row of a claim for which models were not run."""
+    row = {
+        "claim": name,
+        "tier": "fresh",
+        "verdict": "untested",
+        "reason": "weights",
+        "settles": EMBED,
+        **dict.fromkeys(("estimate", "low", "high", "n")),
+    }
+    return record(**row | changes)
+
+
+def test_want_of_weights_is_shown_where_nothing_else_judges_the_claim():
+    rows = [
+        record(claim="alm-kept", tier="replicated"),
+        without_weights("alm-kept"),
+        without_weights("alm-alone"),
+    ]
+    assert listed(rows) == [rows[0], rows[2]]
+    text = "\n".join(line for line, _ in table(rows))
+    assert "weights" in text.split("alm-alone")[1]
+    assert text.count("alm-kept") == 1
+    assert tally(rows) == {"sensorimotor": {"supported": 1, "untested": 1}}
+
+
+def test_a_tier_out_of_reach_does_not_judge_a_claim():
+    away = record(claim="alm-a", tier="replicated", estimate=None, reason="not-asked")
+    rows = [away, without_weights("alm-a")]
+    assert listed(rows) == [rows[1]]
+    # A control does not judge it, either.
+    control = record(claim="alm-a", tier="control", expects="holds")
+    assert listed([control, rows[1]]) == [rows[1]]
+
+
+def test_one_command_runs_every_model_that_is_wanted():
+    rows = [
+        record(claim="alm-kept", tier="replicated"),
+        without_weights("alm-kept", settles="claims embed --model kept/model"),
+        without_weights("alm-a", settles="claims embed --model c --model a/b-1.5"),
+        without_weights("alm-b", settles="claims embed --model a/b-1.5"),
+        without_weights("alm-c", settles="claims embed --model a/b-1.5 --model d"),
+    ]
+    lines = [line for line in summary(rows) if "for want of weights" in line]
+    # What is judged elsewhere is wanted by none.
+    command = "claims embed --model c --model a/b-1.5 --model d"
+    assert lines == [f"3 claims untested for want of weights: {command}"]
+    # It is not told twice, as a tier that was not reached.
+    assert not any("not judged" in line for line in summary(rows))
+    assert not any("for want of weights" in line for line in summary(rows[:2]))
+
+
+def test_fresh_verdicts_are_announced_until_they_are_reviewed():
+    new = "fresh: 2 verdicts are new; `--update-lock` takes them as reviewed"
+    rows = [
+        record(claim="alm-a", tier="fresh"),
+        record(claim="alm-b", tier="fresh", verdict="refuted"),
+        record(claim="alm-c", tier="fresh", locked="supported"),
+        record(claim="alm-d", tier="replicated"),
+        record(claim="alm-a", tier="control", expects="holds"),
+        without_weights("alm-e"),
+    ]
+    assert list(summary(rows)).count(new) == 1
+    assert not any("are new" in line for line in summary(rows[2:]))
+
+
+def test_want_of_weights_judges_nothing():
+    assert nothing_judged([without_weights("alm-a")], {"fresh"})
+    assert unwanted([without_weights("alm-a")], "inconclusive", ["inconclusive"]) == []

@@ -1,8 +1,9 @@
 import pytest
 
 from core.files import write_atomically
+from core.verdict.claim import NOT_REACHED, REASONS, Claim
 from core.verdict.criterion import Verdict
-from core.verdict.lock import LockError, read_lock, write_lock
+from core.verdict.lock import LockError, lockable, read_lock, reviewed, write_lock
 
 LOCK = {
     ("sm-b", "released"): Verdict.REFUTED,
@@ -41,3 +42,50 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):
         write_atomically(path, "new \ud800")
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["file.txt"]
+
+
+def claim(name, *tiers):
+    return Claim(name, "demo", "", (), "", "", (), None, tiers, f"demo/test_x.py::{name}")
+
+
+CLAIMS = (claim("sm-a", "replicated", "fresh"), claim("sm-b", "fresh"), claim("sm-c"))
+
+
+def judged(name, tier, verdict, *, reason="", expects=""):
+    return {"claim": name, "tier": tier, "verdict": verdict, "reason": reason, "expects": expects}
+
+
+def test_the_lock_takes_in_what_a_run_found():
+    rows = [
+        judged("sm-a", "replicated", "refuted"),
+        judged("sm-a", "fresh", "supported"),
+        judged("sm-c", "none", "untested", reason="not-run"),
+        judged("sm-b", "control", "supported", expects="holds"),
+    ]
+    assert reviewed({}, rows, CLAIMS) == {
+        ("sm-a", "replicated"): Verdict.REFUTED,
+        ("sm-a", "fresh"): Verdict.SUPPORTED,
+        ("sm-c", "none"): Verdict.UNTESTED,
+    }
+
+
+@pytest.mark.parametrize("reason", sorted({*NOT_REACHED, "weights"}))
+def test_what_this_machine_could_not_judge_never_enters_the_lock(reason):
+    assert reason in REASONS
+    rows = [judged("sm-a", "fresh", "untested", reason=reason)]
+    assert reviewed({}, rows, CLAIMS) == {}
+    # Nor does it take out what was reviewed where the weights were at hand.
+    lock = {("sm-a", "fresh"): Verdict.REFUTED}
+    assert reviewed(lock, rows, CLAIMS) == lock
+
+
+def test_the_lock_forgets_claims_and_tiers_that_are_no_longer_registered():
+    lock = {
+        ("sm-a", "fresh"): Verdict.SUPPORTED,
+        ("sm-a", "released"): Verdict.SUPPORTED,
+        ("sm-gone", "fresh"): Verdict.SUPPORTED,
+    }
+    assert reviewed(lock, [], CLAIMS) == {("sm-a", "fresh"): Verdict.SUPPORTED}
+    assert lockable(CLAIMS) == {
+        *(("sm-a", "replicated"), ("sm-a", "fresh"), ("sm-b", "fresh"), ("sm-c", "none")),
+    }

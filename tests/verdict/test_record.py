@@ -83,3 +83,31 @@ def test_a_control_names_its_world_and_is_of_no_tier():
     record = row(Case(NEAR, "released", "fails"), Verdict.REFUTED)
     assert record.tier == "control"
     assert record.variant == {"model": "Base", "world": "shuffled"}
+
+
+@pytest.mark.parametrize(
+    ("tier", "verdict", "locked", "says"),
+    [
+        # What a user's own run finds is news, until it was reviewed.
+        ("fresh", "supported", None, ""),
+        ("fresh", "refuted", None, ""),
+        ("fresh", "refuted", "refuted", ""),
+        ("fresh", "refuted", "supported", "drift: sm-x on fresh: refuted, reviewed as supported"),
+        ("fresh", "inconclusive", "refuted", "drift: sm-x on fresh: inconclusive"),
+        # On every other tier it is not.
+        ("replicated", "supported", None, "not reviewed: sm-x on replicated: supported"),
+        ("released", "supported", None, "not reviewed: sm-x on released: supported"),
+        ("reported", "consistent", None, "not reviewed: sm-x on reported: consistent"),
+    ],
+)
+def test_only_fresh_verdicts_may_be_new(tier, verdict, locked, says):
+    record = row(Case(claim({"kind": "above", "bound": 0}, (tier,)), tier), Verdict(verdict))
+    found = complaint(record, None if locked is None else Verdict(locked))
+    assert found.startswith(says)
+    assert bool(found) is bool(says)
+
+
+def test_a_control_of_a_fresh_claim_is_no_news():
+    fresh = claim({"kind": "above", "bound": 0}, ("fresh",))
+    record = row(Case(fresh, "fresh", "fails"), Verdict.SUPPORTED)
+    assert complaint(record, None).startswith("negative control")
