@@ -215,8 +215,9 @@ def test_no_measure_is_more_conservative_where_spaces_are_the_same(measure):
 
 def pearson(x, y):
     upper = np.triu_indices(108, 1)
+    # Beside its own negative a row has the mean zero, and correlations are cosines.
     cosines = [np.corrcoef(np.hstack([s, -s]))[upper] for s in (x, y)]
-    return np.corrcoef(*cosines)[0, 1]
+    return np.corrcoef(cosines)[0, 1]
 
 
 def test_measures_are_compared_as_shares_of_the_way_from_chance(hand):
@@ -545,7 +546,7 @@ def test_partial_correlations_hold_words_and_letters_fixed():
     targets = [rest(model[order]) for order in renamed_orders(60, 9)]
     mine = [rest(agent) for agent in agents]
     null = [np.mean([np.corrcoef(one, other)[0, 1] for one in mine]) for other in targets]
-    assert found.value == pytest.approx(expected - np.mean(null), abs=0.5 * np.std(null))
+    assert found.value == pytest.approx(expected - np.mean(null), abs=0.5 * float(np.std(null)))
     assert (found.n, found.label) == (1000, "a")
     assert judge(found, ABOVE) is Verdict.SUPPORTED
     apart = lexical.beyond_words(Hand([words(s) for s in range(10, 16)], {"a": model}), "a")

@@ -34,5 +34,8 @@ def test_every_judged_claim_has_a_world_where_it_holds_and_one_where_it_fails(cl
 
 
 def test_the_lock_knows_every_claim_on_every_tier_and_nothing_else(claims):
-    every = [claim for group in claims.values() for claim in group]
-    assert set(read_lock(CLAIMS / "lock.toml")) == lockable(every)
+    # A fresh verdict is reviewed only where the weights are.
+    known = lockable(claim for group in claims.values() for claim in group)
+    locked = set(read_lock(CLAIMS / "lock.toml"))
+    assert locked <= known
+    assert {key for key in known if key[1] != "fresh"} <= locked

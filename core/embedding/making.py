@@ -105,7 +105,7 @@ def named(name: str, *, revision: str = "", declared: str = "") -> Subject:
         if known is None:
             msg = f"--as {declared}: is not in the table of models; `claims models` shows it"
             raise EmbeddingError(msg)
-    fits = known is not None and _fits(shape, known)
+    fits = known and shape == (known.shape["model_type"], known.width, known.layers)
     if known is not None and not fits and (declared or source.fetched):
         msg = (
             f"{name}: is a {shape[0]} of width {shape[1]} and {shape[2]} layers; {known.repo} is a "
@@ -278,10 +278,6 @@ def _drawn(subject: Subject, seed: int) -> nn.Module:
         words = subject.tokenised
         config = families.config_of_shape(subject.checkpoint.shape, words.vocabulary, words.special)
     return families.draw(config, subject.family, seed)
-
-
-def _fits(shape: tuple[str, int, int], known: Checkpoint) -> bool:
-    return shape == (known.shape["model_type"], known.width, known.layers)
 
 
 def _facts(subject: Subject, reading: Reading, seed: int | None) -> dict[str, Any]:

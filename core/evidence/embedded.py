@@ -53,11 +53,11 @@ class Table:
 
 
 def checkpoints(name: str) -> tuple[Checkpoint, ...]:
-    """Return the checkpoints that may be a reference, or the stand-in of that name; else none."""
+    """Return the checkpoints that may be a reference, or the one of that name; else none."""
     if name in REFERENCES:
         return of(name)
-    stand_in = find(name)
-    return (stand_in,) if stand_in else ()
+    one = find(name)
+    return (one,) if one else ()
 
 
 class Embedded:
@@ -104,25 +104,31 @@ class Embedded:
         EvidenceError
             If a file is not what it should be, or there is no such reference.
         """
-        for path, manifest in self._of(reference):
+        found = [(p, m) for p, m in self._of(reference) if m["untrained"] is None]
+        for path, manifest in found:
             reading = manifest["pooling"] == pooling if pooling else manifest["default"]
-            if manifest["untrained"] is None and reading:
+            if reading and manifest["checkpoint"] == found[0][1]["checkpoint"]:
                 return self._read(path)
-        raise NoWeights((checkpoints(reference)[0].repo,), where=str(self.folder))
+        first = found[0][1]["checkpoint"] if found else checkpoints(reference)[0].repo
+        raise NoWeights((first,), where=str(self.folder))
 
     def untrained(self, reference: str) -> tuple[Space, ...]:
         """Return the spaces of copies of a reference with random weights, seed by seed.
+
+        Of several checkpoints, it is the first, as in `trained`.
 
         Raises
         ------
         NoWeights
             If there is none.
         """
-        found = [
-            self._read(path)
-            for path, manifest in self._of(reference)
-            if manifest["untrained"] is not None and manifest["default"]
-        ]
+        copies = [(p, m) for p, m in self._of(reference) if m["untrained"] is not None]
+        by_seed = sorted(
+            (manifest["untrained"], path)
+            for path, manifest in copies
+            if manifest["default"] and manifest["checkpoint"] == copies[0][1]["checkpoint"]
+        )
+        found = [self._read(path) for _, path in by_seed]
         if not found:
             model = f"{checkpoints(reference)[0].repo} --untrained 0"
             raise NoWeights((model,), where=str(self.folder))
@@ -142,6 +148,6 @@ class Embedded:
             one = read_embedding(path)
             seed = one.manifest["untrained"]
             untrained = "" if seed is None else f", untrained {seed}"
-            name = f"{one.manifest['model']} ({one.manifest['pooling']}{untrained})"
+            name = f"{one.manifest['model']} ({one.manifest['pooling']}){untrained}"
             self._spaces[path] = Space(name, one.space)
         return self._spaces[path]

@@ -1,5 +1,7 @@
 """Spaces that know words, letters or positions: rows counted by hand, and what they share."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -103,7 +105,7 @@ def test_letters_are_counted_with_the_spaces_around():
 
 @pytest.mark.parametrize("lengths", [(2, 4), (1, 1), (3, 5)])
 def test_letters_are_as_sklearn_counts_them(lengths):
-    counter = CountVectorizer(analyzer="char", ngram_range=lengths, lowercase=False)
+    counter: Any = CountVectorizer(analyzer="char", ngram_range=lengths, lowercase=False)
     expected = counter.fit_transform([f" {sentence} " for sentence in SENTENCES]).toarray()
     assert_array_equal(character_ngrams(*lengths), expected)
     if lengths == (2, 4):
@@ -143,12 +145,11 @@ def test_phrases_share_fifteen_of_seventeen_with_themselves():
     other = rng.standard_normal((6, 40))[np.argmax(phrases, axis=1)]
     assert_allclose(precision_at_k(phrases, other, 15), 15 / 17, rtol=1e-12)
     # Ties broken by a little noise, which each space draws on its own.
-    found = [
-        plain_precision(
-            *(np.hstack([phrases, 1e-3 * rng.standard_normal((108, 4))]) for _ in "xy"), 15
-        )
-        for _ in range(20)
-    ]
+    found = []
+    for _ in range(20):
+        noise = 1e-3 * rng.standard_normal((2, 108, 4))
+        x, y = (np.hstack([phrases, each]) for each in noise)
+        found.append(plain_precision(x, y, 15))
     assert np.mean(found) == pytest.approx(15 / 17, abs=0.005)
 
 

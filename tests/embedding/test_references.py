@@ -81,7 +81,7 @@ def test_an_entry_is_whole(entry):
 
 @pytest.mark.parametrize("entry", TABLE, ids=lambda entry: entry.repo)
 def test_a_model_of_that_shape_has_so_many_parameters(entry):
-    # The numbers are those of the published weights; all but BLIP's are given by the hub.
+    # The numbers are those of the published weights, as commonly given.
     shape = dict(entry.shape)
     kind = shape.pop("model_type")
     with torch.device("meta"):

@@ -85,7 +85,7 @@ def test_random_weights_are_not_taken_for_real_ones_nor_real_ones_for_random(tmp
     assert missing.value.settles == "claims embed --model meta-llama/Llama-3.2-1B"
     copies = kept.untrained("llama")
     assert [each.name for each in copies] == [
-        f"{LLAMAS[0]} (mean, untrained {seed})" for seed in (0, 1)
+        f"{LLAMAS[0]} (mean), untrained {seed}" for seed in (0, 1)
     ]
     is_space(copies[0], 10)
     is_space(copies[1], 11)
