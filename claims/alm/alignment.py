@@ -1,32 +1,43 @@
 """How many neighbours the agents share with other models, measured; P@k of equation (6).
 
 The seed is the unit: intervals are Student's t over the agents. They speak of other agents, and of
-the same 108 sentences and the same model.
+the same 108 sentences and the same model. Agents are alike for reasons of their own, and what they
+have in common can meet a model by chance; so where an alignment is held against chance, the spread
+over relabellings of the sentences, which all agents meet together, is a part of the interval.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 from math import sqrt
 from typing import Any
 
 import numpy as np
+from scipy.special import stdtrit
 from scipy.stats import chi2
 
 from claims.alm.agent import over_seeds
-from core.metrics.neighbours import precision_at_k, precision_curve
-from core.metrics.permutation import permutation_p, permuted_precision, relabellings
+from core.metrics.crossed import crossed_interval
+from core.metrics.neighbours import (
+    neighbour_weights,
+    pairwise_precision_at_k,
+    precision_at_k,
+    precision_curve,
+)
+from core.metrics.permutation import SLACK, permutation_p, permuted_sums, relabellings
+from core.metrics.proportion import wilson_interval
 from core.metrics.similarity import (
     matrix_correlation,
     pairwise_matching_accuracy,
     percentile_rank,
 )
+from core.metrics.words import pairs_interval
 from core.verdict.estimate import Estimate
 
 SEED = 15
-#: Relabellings of a permutation test, as the paper has them.
-DRAWS = 1000
+#: Relabellings: of a permutation test, for the spread of chance, and Gaussian spaces.
+P_DRAWS, CHANCE_DRAWS, RANDOM_DRAWS = 10_000, 200, 100
 
 
 def trained(evidence: Any, variant: str = "baseline") -> np.ndarray:
@@ -70,11 +81,31 @@ def over_chance(
 ) -> list[Estimate]:
     """Mean P@k less a multiple of k / 107, at every k from `least` to `most`."""
     values, name = curves(evidence, reference, most)
-    chance = times * np.arange(1, most + 1) / (trained(evidence).shape[1] - 1)
-    return [
-        over_seeds(values[:, k - 1] - chance[k - 1], "P@k over chance", label=f"{name}, k = {k}")
-        for k in range(least, most + 1)
-    ]
+    other, n = evidence.embedding(reference).values, trained(evidence).shape[1]
+    drawn = relabellings(n, CHANCE_DRAWS, np.random.default_rng(SEED))
+    found = []
+    for k in range(least, most + 1):
+        seeds = over_seeds(values[:, k - 1] - times * k / (n - 1), "P@k over chance")
+        spread = relabelled(trained(evidence), other, k, drawn).std(ddof=1)
+        label = f"{name}, k = {k}"
+        found.append(widened(seeds, float(spread), "relabellings", label))
+    return found
+
+
+def relabelled(agents: np.ndarray, other: np.ndarray, k: int, drawn: np.ndarray) -> np.ndarray:
+    """Return the agents' mean P@k with a space under each relabelling, shape (draws,)."""
+    near = np.mean([neighbour_weights(one, k) for one in agents], axis=0)
+    i, j = np.nonzero(near)
+    sums = permuted_sums(near[i, j], neighbour_weights(other, k), i, j, drawn)
+    return sums / (k * len(other))
+
+
+def widened(seeds: Estimate, sd: float, over: str, label: str) -> Estimate:
+    """Return an estimate over seeds with a second, independent spread in its interval."""
+    t = float(stdtrit(seeds.df, (1 + seeds.confidence) / 2))
+    half = float(np.hypot((seeds.high - seeds.low) / 2, t * sd))
+    ends = {"low": seeds.value - half, "high": seeds.value + half}
+    return replace(seeds, **ends, method=f"{seeds.method} and {over}", seed=SEED, label=label)
 
 
 def difference(
@@ -132,11 +163,30 @@ def below_among(
 def permutation(evidence: Any, reference: str, k: int) -> Estimate:
     """Return p of the agents' mean P@k, all of which meet the same relabelled sentences."""
     other, agents = evidence.embedding(reference), trained(evidence)
-    drawn = relabellings(len(other.values), DRAWS, np.random.default_rng(SEED))
-    seen = np.mean([precision_at_k(one, other.values, k) for one in agents])
-    null = np.mean([permuted_precision(one, other.values, k, drawn) for one in agents], axis=0)
-    p = permutation_p(float(seen), null)
-    return Estimate(p, p, p, DRAWS, f"p of P@{k}, (b+1)/(B+1)", 1.0, SEED, other.name)
+    return p_value(agents, other.values, k, other.name)
+
+
+def permutation_among(evidence: Any, references: list[str], k: int) -> list[Estimate]:
+    """Return p of P@k of every two references."""
+    spaces = [evidence.embedding(reference) for reference in references]
+    return [
+        p_value(a.values[None], b.values, k, f"{a.name} and {b.name}")
+        for a, b in combinations(spaces, 2)
+    ]
+
+
+def p_value(agents: np.ndarray, other: np.ndarray, k: int, label: str) -> Estimate:
+    """Return p of the agents' mean P@k with Wilson's interval for so many relabellings.
+
+    One that is never reached in 1,000 draws may yet be above .001, so there are ten times as many.
+    """
+    drawn = relabellings(len(other), P_DRAWS, np.random.default_rng(SEED))
+    seen = float(np.mean([precision_at_k(one, other, k) for one in agents]))
+    null = relabelled(agents, other, k, drawn)
+    p = permutation_p(seen, null)
+    low, high = wilson_interval(float((null >= seen - SLACK).mean()), P_DRAWS)
+    method = f"p of P@{k}, (b+1)/(B+1), {P_DRAWS} relabellings, Wilson interval"
+    return Estimate(p, low, max(p, high), len(agents), method, seed=SEED, label=label)
 
 
 def spread(evidence: Any, reference: str, k: int) -> Estimate:
@@ -147,27 +197,45 @@ def spread(evidence: Any, reference: str, k: int) -> Estimate:
     return Estimate(sd, low, high, len(values), f"SD of P@{k} over seeds, chi square", label=name)
 
 
-def conservative(evidence: Any, references: list[str], measure: str, k: int) -> list[Estimate]:
+def random_spaces(evidence: Any, k: list[int], confidence: float = 0.95) -> list[Estimate]:
+    """P@k of the agents with random spaces, less k / 107; agents and draws are crossed samples."""
+    agents, draws = trained(evidence), evidence.random(RANDOM_DRAWS)
+    found = []
+    for one in k:
+        pairs = pairwise_precision_at_k([*agents, *draws], one)[: len(agents), len(agents) :]
+        gaps = pairs - one / (agents.shape[1] - 1)
+        mean, low, high, df = crossed_interval(gaps, confidence)
+        method, label = f"P@{one} over chance, interval over seeds and draws", f"k = {one}"
+        found.append(Estimate(mean, low, high, len(agents), method, confidence, SEED, label, df))
+    return found
+
+
+def conservative(evidence: Any, reference: str, measure: str, k: int) -> list[Estimate]:
     """P@k less another measure of the same two spaces, both as a share of the way from chance to 1.
 
-    "agents" among the references stands for the other agents, each seed with the next.
+    The spaces are agents among themselves, agents and a reference, and agents before any training
+    and the reference.
     """
-    other_measure, chance = MEASURES[measure]
-    agents, found = trained(evidence), []
-    for reference in references:
-        if reference == "agents":
-            others, name = np.roll(agents, 1, axis=0), "another agent"
-        else:
-            space = evidence.embedding(reference)
-            others, name = [space.values] * len(agents), space.name
-        base = k / (agents.shape[1] - 1)
-        gaps = [
-            (precision_at_k(a, b, k) - base) / (1 - base)
-            - (other_measure(a, b) - chance) / (1 - chance)
-            for a, b in zip(agents, others, strict=True)
-        ]
-        found.append(over_seeds(np.array(gaps), f"P@{k} less {measure}", label=name))
+    agents, starts = trained(evidence), evidence.agents("baseline").embeddings[:, 0]
+    other = evidence.embedding(reference)
+    pairs = np.array([[_gap(a, b, measure, k) if a is not b else 0.0 for b in agents]
+                      for a in agents])  # fmt: skip
+    mean, low, high = pairs_interval(pairs)
+    method = f"P@{k} less {measure}, jackknife over seeds"
+    n = len(agents)
+    found = [Estimate(mean, low, high, n, method, label="agents among themselves", df=n - 1)]
+    for spaces, which in ((agents, "agents"), (starts, "untrained agents")):
+        gaps = np.array([_gap(one, other.values, measure, k) for one in spaces])
+        label = f"{which} and {other.name}"
+        found.append(over_seeds(gaps, f"P@{k} less {measure}", label=label))
     return found
+
+
+def _gap(x: np.ndarray, y: np.ndarray, measure: str, k: int) -> float:
+    other, chance = MEASURES[measure]
+    base = k / (len(x) - 1)
+    shared = (precision_at_k(x, y, k) - base) / (1 - base)
+    return shared - (other(x, y) - chance) / (1 - chance)
 
 
 #: What section 2.6 holds P@k against, with the level that unrelated spaces give.
@@ -178,22 +246,14 @@ MEASURES = {
 }
 
 
-def untrained_pairs(evidence: Any, references: Sequence[str], k: int) -> Estimate:
-    """Mean P@k over all pairs of untrained models of different architecture.
-
-    Copies of one architecture are not paired. The interval is the range over pairs, for the copies
-    are few and stand in many pairs.
-    """
-    copies = [[space.values for space in evidence.untrained(one)] for one in references]
-    values = [
-        precision_at_k(a, b, k)
-        for first, second in combinations(copies, 2)
-        for a in first
-        for b in second
-    ]
-    low, high = min(values), max(values)
-    method = f"P@{k} of untrained models, range over pairs"
-    return Estimate(float(np.mean(values)), low, high, len(values), method, 1.0)
+def untrained_pairs(evidence: Any, first: str, second: str, k: int) -> Estimate:
+    """P@k of untrained copies of two models; the copies of both are samples, crossed."""
+    a, b = evidence.untrained(first), evidence.untrained(second)
+    values = [[precision_at_k(x.values, y.values, k) for y in b] for x in a]
+    mean, low, high, df = crossed_interval(values)
+    label = " and ".join(copies[0].name.rpartition(",")[0] for copies in (a, b))
+    method = f"P@{k} of untrained models, interval over copies of both"
+    return Estimate(mean, low, high, len(a) * len(b), method, label=label, df=df)
 
 
 def untrained_agents(evidence: Any, reference: str, k: int) -> Estimate:
@@ -201,5 +261,5 @@ def untrained_agents(evidence: Any, reference: str, k: int) -> Estimate:
     copies = evidence.untrained(reference)
     starts = evidence.agents("baseline").embeddings[:, 0]
     values = [[precision_at_k(one, copy.values, k) for copy in copies] for one in starts]
-    label = copies[0].name.rpartition(",")[0] or copies[0].name
+    label = copies[0].name.rpartition(",")[0]
     return over_seeds(np.mean(values, axis=1), f"P@{k}, both untrained", label=label)

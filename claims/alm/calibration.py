@@ -1,7 +1,8 @@
 """How often the checks against words are right: over many worlds where the truth is known.
 
 ``python -m claims.alm.calibration`` prints, for every check of `claims.alm.lexical` that has an
-error rate, the share of worlds in which it says "supported", by what is planted in the world.
+error rate, the share of worlds in which it says "supported", and in which it says "refuted", by
+what is planted in the world.
 """
 
 from __future__ import annotations
@@ -19,13 +20,18 @@ import numpy as np
 from tqdm import tqdm
 
 from claims.alm import lexical
-from core.evidence.simulated_spaces import WORDS, PlantedWorld, Recipe
+from core.evidence.planted import WORDS, PlantedWorld, Recipe
 from core.files import write_atomically
 from core.metrics.proportion import wilson_interval
 from core.paths import CLAIMS
 from core.verdict.claim import Claim
 from core.verdict.criterion import Verdict, judge
 from core.verdict.registry import load_registry
+
+
+def _both(recipe: Recipe) -> tuple[Recipe, Recipe, bool]:
+    return recipe, recipe, True
+
 
 #: The checks, by the start of their ids in the registry.
 CHECKS: Mapping[str, Callable[..., Any]] = {
@@ -35,19 +41,19 @@ CHECKS: Mapping[str, Callable[..., Any]] = {
     "alm-lexical-mantel": lexical.beyond_words,
     "alm-beyond-phrase": lexical.within_phrase,
 }
+_AVERAGE = Recipe(average=1.0, noise=0.03)
 _HEEDING = replace(WORDS, phrases=1.0)
+_TASKS = replace(WORDS, tasks=0.7)
 #: What is planted: recipes of agents and model, and whether what these share is the same.
 SCENARIOS: Mapping[str, tuple[Recipe, Recipe, bool]] = {
     "words only": (WORDS, WORDS, True),
+    "words only, averaged": (_AVERAGE, _AVERAGE, True),
     "words only, agents heed phrases more": (_HEEDING, WORDS, True),
     "words only, agents alike beyond them": (replace(WORDS, shared=0.8), WORDS, False),
-    "meaning, a fifth of the words' vectors": (
-        replace(WORDS, shared=0.2),
-        replace(WORDS, shared=0.2),
-        True,
-    ),
-    "meaning, half": (replace(WORDS, shared=0.5), replace(WORDS, shared=0.5), True),
-    "meaning, four fifths": (replace(WORDS, shared=0.8), replace(WORDS, shared=0.8), True),
+    "meaning of words, a fifth": _both(replace(WORDS, shared=0.2)),
+    "meaning of words, half": _both(replace(WORDS, shared=0.5)),
+    "meaning of words, four fifths": _both(replace(WORDS, shared=0.8)),
+    "which task, in both": _both(_TASKS),
 }
 
 
@@ -77,17 +83,23 @@ def verdicts(scenario: str, draw: int) -> dict[str, str]:
     }
 
 
-def calibrate(worlds: int, processes: int) -> dict[str, dict[str, int]]:
-    """Return per scenario and check in how many of its worlds the check says "supported"."""
-    found = {scenario: dict.fromkeys(CHECKS, 0) for scenario in SCENARIOS}
+#: Per scenario and check, in how many worlds it says so.
+Counts = dict[str, dict[str, int]]
+
+
+def calibrate(worlds: int, processes: int) -> dict[str, Counts]:
+    """Return the counts of "supported" and of "refuted"."""
+    words = (Verdict.SUPPORTED.value, Verdict.REFUTED.value)
+    found = {word: {scenario: dict.fromkeys(CHECKS, 0) for scenario in SCENARIOS} for word in words}
     with (
         ProcessPoolExecutor(processes) as pool,
         tqdm(total=worlds * len(SCENARIOS), unit="world") as bar,
     ):
-        for scenario, counts in found.items():
+        for scenario in SCENARIOS:
             for said in pool.map(partial(verdicts, scenario), range(worlds)):
                 for name in CHECKS:
-                    counts[name] += said[name] == Verdict.SUPPORTED
+                    for word in words:
+                        found[word][scenario][name] += said[name] == word
                 bar.update()
     return found
 
@@ -106,18 +118,29 @@ def lines(found: Mapping[str, Mapping[str, int]], worlds: int) -> Iterable[str]:
         yield f"{scenario:<{width}}" + "".join(f"{cell:<20}" for cell in cells).rstrip()
 
 
+def _at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
 def main() -> None:
     """Calibrate, print the table, and write the counts."""
     parser = argparse.ArgumentParser(prog="python -m claims.alm.calibration", description=__doc__)
-    parser.add_argument("--worlds", type=int, default=200, help="per scenario (default: 200)")
-    parser.add_argument("--processes", type=int, default=2, help="default: 2")
+    parser.add_argument(
+        "--worlds", type=_at_least_one, default=200, help="per scenario (default: 200)"
+    )
+    parser.add_argument("--processes", type=_at_least_one, default=2, help="default: 2")
     parser.add_argument("--out", type=Path, help="write the counts to this file, as JSON")
     options = parser.parse_args()
     found = calibrate(options.worlds, options.processes)
-    for line in lines(found, options.worlds):
-        print(line)  # noqa: T201 - a command prints
+    for word, counts in found.items():
+        print(f"{word}:")  # noqa: T201 - a command prints
+        for line in lines(counts, options.worlds):
+            print(line)  # noqa: T201 - likewise
     if options.out:
-        content = {"schema": 1, "worlds": options.worlds, "supported": found}
+        content = {"schema": 1, "worlds": options.worlds} | found
         write_atomically(options.out, json.dumps(content, indent=1) + "\n")
 
 

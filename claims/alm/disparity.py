@@ -12,14 +12,12 @@ from typing import Any
 import numpy as np
 
 from claims.alm.agent import over_seeds
-from claims.alm.alignment import DRAWS, SEED, trained
-from core.embedding.nulls import gaussian
+from claims.alm.alignment import CHANCE_DRAWS, RANDOM_DRAWS, SEED, trained, widened
+from core.metrics.crossed import crossed_interval
 from core.metrics.permutation import relabellings
-from core.metrics.procrustes import disparity_after_pca, permuted_disparity, reduce_to, residual
+from core.metrics.procrustes import disparity_after_pca, permuted_disparity
 from core.metrics.words import median_interval
 from core.verdict.estimate import Estimate
-
-GAUSSIANS = 100
 
 
 def disparities(evidence: Any, reference: str, pooling: str = "") -> tuple[np.ndarray, str]:
@@ -54,31 +52,21 @@ def less_permuted(evidence: Any, reference: str) -> Estimate:
     """Disparity with a reference less the mean of that with its sentences relabelled.
 
     The mean over relabellings is the level of spaces of these shapes that have nothing to do with
-    each other; it is well below 1 where both spread over many dimensions.
+    each other; it is well below 1 where both spread over many dimensions. All agents meet the same
+    relabellings, whose spread is a part of the interval.
     """
-    other = evidence.embedding(reference)
-    drawn = relabellings(len(other.values), DRAWS // 5, np.random.default_rng(SEED))
-    values = [
-        disparity_after_pca(one, other.values) - permuted_disparity(one, other.values, drawn).mean()
-        for one in trained(evidence)
-    ]
-    return over_seeds(np.array(values), "disparity less that of relabelled", label=other.name)
+    other, agents = evidence.embedding(reference), trained(evidence)
+    drawn = relabellings(len(other.values), CHANCE_DRAWS, np.random.default_rng(SEED))
+    null = np.array([permuted_disparity(one, other.values, drawn) for one in agents])
+    seen = np.array([disparity_after_pca(one, other.values) for one in agents])
+    seeds = over_seeds(seen - null.mean(axis=1), "disparity less that of relabelled")
+    return widened(seeds, float(null.mean(axis=0).std(ddof=1)), "relabellings", other.name)
 
 
-def random_spaces(evidence: Any, width: int) -> Estimate:
-    """Disparity of the agents with Gaussian spaces; a draw is the unit, its mean over agents."""
-    agents = trained(evidence)
-    draws = gaussian(np.random.default_rng(SEED), width, GAUSSIANS)
-    values = [np.mean([disparity_after_pca(one, draw) for one in agents]) for draw in draws]
-    return over_seeds(np.array(values), f"disparity, Gaussian spaces of width {width}")
-
-
-def rescaled(evidence: Any, reference: str, times: float) -> Estimate:
-    """Relative change of equation (8), read literally, when the agents' space is made larger."""
-    other, changes = evidence.embedding(reference), []
-    for one in trained(evidence):
-        width = min(one.shape[1], other.values.shape[1])
-        a, b = reduce_to(one, width), reduce_to(other.values, width)
-        changes.append(residual(times * a, b) / residual(a, b) - 1)
-    method = f"||A'-B||^2, A {times:g} times as large, relative change"
-    return over_seeds(np.array(changes), method, 0.9, other.name)
+def random_spaces(evidence: Any) -> Estimate:
+    """Disparity of the agents from random spaces; agents and draws are crossed samples."""
+    agents, draws = trained(evidence), evidence.random(RANDOM_DRAWS // 5)
+    values = [[disparity_after_pca(one, draw) for draw in draws] for one in agents]
+    mean, low, high, df = crossed_interval(values)
+    method = "disparity from random spaces, interval over seeds and draws"
+    return Estimate(mean, low, high, len(agents), method, seed=SEED, df=df)

@@ -38,6 +38,16 @@ def test_permutation(judge):
     judge(alignment.permutation)
 
 
+def test_permutation_among(judge):
+    """Whether relabelled sentences of one model share as many with another."""
+    judge(alignment.permutation_among)
+
+
+def test_random(judge):
+    """Whether random spaces share what chance gives."""
+    judge(alignment.random_spaces)
+
+
 def test_spread(judge):
     """How much agents differ."""
     judge(alignment.spread)

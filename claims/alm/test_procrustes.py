@@ -21,8 +21,3 @@ def test_less_permuted(judge):
 def test_random(judge):
     """What random spaces give."""
     judge(disparity.random_spaces)
-
-
-def test_rescaled(judge):
-    """Whether size matters for equation (8)."""
-    judge(disparity.rescaled)

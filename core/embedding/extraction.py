@@ -26,6 +26,7 @@ def embed(
     *,
     batch: int = 16,
     progress: Callable[[int], Any] | None = None,
+    where: str = "the model",
 ) -> dict[str, npt.NDArray[np.float32]]:
     """Embed sentences with one model, in all the ways of its family.
 
@@ -40,6 +41,8 @@ def embed(
         Sentences read at a time; changes results by rounding only.
     progress : callable, optional
         Told the number of sentences after every batch.
+    where : str
+        What messages call the model: its folder.
 
     Returns
     -------
@@ -52,10 +55,10 @@ def embed(
     Raises
     ------
     EmbeddingError
-        If a token is none of the model's, the result is NaN, infinite or zero, or padding changes
-        it.
+        If a token is none of the model's, the result is NaN, infinite, zero or the same for
+        different sentences, or padding changes it.
     """
-    _check_ids(model, ids)
+    _check_ids(model, ids, where)
     parts: list[dict[str, Tensor]] = []
     for start in range(0, len(ids), batch):
         these = ids[start : start + batch]
@@ -64,13 +67,8 @@ def embed(
             progress(len(these))
     found = {name: torch.cat([part[name] for part in parts]).numpy() for name in parts[0]}
     for name, space in found.items():
-        wrong = ~np.isfinite(space).all(axis=1) | ~space.any(axis=1)
-        if wrong.any():
-            row = int(np.flatnonzero(wrong)[0])
-            text = SENTENCES[row] if len(ids) == len(SENTENCES) else f"sentence {row}"
-            msg = f"the model gives NaN, infinity or all zeros ({name}) for {text!r}"
-            raise EmbeddingError(msg)
-    _check_padding(model, family, ids)
+        _check_space(space, name, ids, where)
+    _check_padding(model, family, ids, where)
     return found
 
 
@@ -113,17 +111,37 @@ def _pool(model: Any, family: Family, hidden: Tensor, mask: Tensor) -> dict[str,
     return {"mean": mean} if family.name == "decoder" else {"cls": hidden[:, 0], "mean": mean}
 
 
-def _check_ids(model: Any, ids: Sequence[Sequence[int]]) -> None:
-    largest, known = max(map(max, ids)), model.get_input_embeddings().weight.shape[0]
-    if largest >= known:
+def _check_space(
+    space: npt.NDArray[np.float32], name: str, ids: Sequence[Sequence[int]], where: str
+) -> None:
+    wrong, fault = ~np.isfinite(space).all(axis=1) | ~space.any(axis=1), ""
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        text = SENTENCES[row] if len(ids) == len(SENTENCES) else f"sentence {row}"
+        fault = f"gives NaN, infinity or all zeros ({name}) for {text!r}"
+    elif (space == space[0]).all() and len(set(map(tuple, ids))) > 1:
+        fault = f"gives the same ({name}) for every sentence"
+    if fault:
         msg = (
-            f"the tokeniser gives token {largest}, the model knows {known}: the tokeniser is of "
-            "another model"
+            f"{where}: {fault}; its weights may be damaged: fetch or copy them again, or take "
+            "another reading with --pooling"
         )
         raise EmbeddingError(msg)
 
 
-def _check_padding(model: nn.Module, family: Family, ids: Sequence[Sequence[int]]) -> None:
+def _check_ids(model: Any, ids: Sequence[Sequence[int]], where: str) -> None:
+    largest, known = max(map(max, ids)), model.get_input_embeddings().weight.shape[0]
+    if largest >= known:
+        msg = (
+            f"{where}: the tokeniser gives token {largest}, the model knows {known}: the tokeniser "
+            "is of another model; copy the one that was saved with the weights"
+        )
+        raise EmbeddingError(msg)
+
+
+def _check_padding(
+    model: nn.Module, family: Family, ids: Sequence[Sequence[int]], where: str
+) -> None:
     """Check that the shortest sentence is read alone as it is beside the longest."""
     lengths = [len(row) for row in ids]
     short, long = ids[int(np.argmin(lengths))], ids[int(np.argmax(lengths))]
@@ -132,8 +150,8 @@ def _check_padding(model: nn.Module, family: Family, ids: Sequence[Sequence[int]
         away = float((padded[name][0] - expected[0]).norm() / expected[0].norm())
         if away > TOLERANCE:
             msg = (
-                f"the model reads a sentence otherwise when others are read along with it ({name}: "
+                f"{where}: reads a sentence otherwise when others are read along with it ({name}: "
                 f"by {away:.1e} of its length): it does not heed the attention mask, or padding "
-                "moves its positions"
+                "moves its positions; there is no reading for that"
             )
             raise EmbeddingError(msg)

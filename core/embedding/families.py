@@ -152,6 +152,8 @@ def load(folder: Path, family: Family) -> nn.Module:
         "local_files_only": True,
         "dtype": torch.float32,
         "attn_implementation": "eager",
+        # Else the loader refuses without saying which; `_check` names them.
+        "ignore_mismatched_sizes": True,
     }
     if family.name == "bert":
         options["add_pooling_layer"] = False
@@ -239,21 +241,31 @@ def _class(family: Family) -> Any:
 
 def _check(folder: Path, family: Family, found: Mapping[str, Any]) -> None:
     unexpected = [key for key in found["unexpected_keys"] if not re.fullmatch(family.unused, key)]
+    shapes = [str(each[0]) for each in found["mismatched_keys"]]
+    missing = [key for key in found["missing_keys"] if key not in shapes]
+    which = " a retrieval checkpoint is needed;" if family.name == "blip" else ""
     faults = (
-        ("lacks", [*found["missing_keys"]]),
-        ("holds what the model has no place for:", unexpected),
-        ("has another shape for", [str(each[0]) for each in found["mismatched_keys"]]),
-        ("fails:", list(found["error_msgs"])),
+        (
+            "has another shape for",
+            shapes,
+            "than config.json says; copy the one that was saved with it",
+        ),
+        (
+            "lacks",
+            missing,
+            f"which would be drawn at random;{which} name one that holds it, or use --untrained",
+        ),
+        (
+            "holds what the model has no place for:",
+            unexpected,
+            f"so it is another kind of model;{which} name the checkpoint it was saved from",
+        ),
     )
-    for fault, keys in faults:
+    for fault, keys, so in faults:
         if keys:
             named = ", ".join(sorted(keys)[:NAMED])
             more = f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
-            hint = " (a retrieval checkpoint is needed)" if family.name == "blip" else ""
-            msg = (
-                f"{folder}: the checkpoint {fault} {named}{more}; what is missing would be drawn "
-                f"at random, so it is not used{hint}"
-            )
+            msg = f"{folder}: the checkpoint {fault} {named}{more}, {so}"
             raise WeightsError(msg)
 
 

@@ -87,10 +87,10 @@ def local(folder: Path) -> Source:
     Raises
     ------
     EmbeddingError
-        If it has no config.json.
+        If it has no config.json, or not all the weights that its index names.
     """
     folder = folder.resolve()
-    files = [folder / "config.json", *_present(folder)]
+    files = [folder / "config.json", *_present(folder, str(folder))]
     if not files[0].is_file():
         msg = f"{folder}: has no config.json; name the folder that holds the model's files"
         raise EmbeddingError(msg)
@@ -134,13 +134,9 @@ def weight_files(folder: Path, model: str) -> tuple[Path, ...]:
     Raises
     ------
     HubError
-        If there are none, or one of several is missing.
+        If there are none, one of several is missing, or the index names what is no such file.
     """
-    files = _present(folder)
-    missing = [path.name for path in files if not path.is_file()]
-    if missing:
-        msg = f"{model}: {missing[0]} is missing, which {INDEX} names; fetch the model again"
-        raise HubError(msg)
+    files = _present(folder, model)
     if not files:
         pickled = sorted(path.name for path in folder.glob("*.bin"))
         why = f" ({pickled[0]} is pickled, which may run code)" if pickled else ""
@@ -158,20 +154,33 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _present(folder: Path) -> tuple[Path, ...]:
-    """Return the weight files that are there or should be, in the loader's order of preference."""
+def _present(folder: Path, model: str) -> tuple[Path, ...]:
+    """Return the weight files that are there, if any, in the loader's order of preference."""
     if (folder / WEIGHTS).is_file():
         return (folder / WEIGHTS,)
     try:
         index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-        names = sorted(set(index["weight_map"].values()))
+        names = set(index["weight_map"].values())
     except FileNotFoundError:
         return ()
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         msg = f"{folder / INDEX}: cannot be read ({error!r}); fetch the model again"
         raise HubError(msg) from error
-    # A name with a folder in it could lead anywhere.
-    return tuple(folder / Path(name).name for name in names)
+    for name in names:
+        # The loader would follow a name with a folder in it anywhere, and unpickle other kinds.
+        plain = isinstance(name, str) and Path(name).name == name
+        if not plain or not name.endswith(".safetensors"):
+            msg = (
+                f"{folder / INDEX}: names {name!r}, a file outside its folder, or no safetensors; "
+                "fetch the model again"
+            )
+            raise HubError(msg)
+    files = tuple(folder / name for name in sorted(names))
+    missing = [path.name for path in files if not path.is_file()]
+    if missing:
+        msg = f"{model}: {missing[0]} is missing, which {INDEX} names; fetch the model again"
+        raise HubError(msg)
+    return files
 
 
 def _snapshot(repo: str, revision: str, patterns: Sequence[str], endpoint: str | None) -> Path:

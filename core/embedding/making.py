@@ -1,9 +1,7 @@
-"""One model's embeddings, from its name to its files."""
+"""One model's embeddings: which readings it has, which are there, and making the others."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,44 +12,14 @@ from torch import nn
 from core.agent.instructions import SENTENCES
 from core.embedding import extraction, families, store
 from core.embedding.errors import EmbeddingError
-from core.embedding.families import FAMILIES, Family
-from core.embedding.hub import Source, fetch, local
-from core.embedding.references import Checkpoint, find
-from core.embedding.tokens import Cut, Tokenised, own_tokens, word_tokens
+from core.embedding.hub import fetch
+from core.embedding.subjects import Subject
+from core.embedding.tokens import Cut
 from core.evidence.errors import EvidenceError
 from core.evidence.provenance import provenance
 
-#: What must be the same for a file to be kept.
+#: What must be the same for a file to count as made already.
 SAME = ("revision", "checkpoint", "declared", "family", "tokenizer", "tokens", "default")
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A model that is to be embedded with, before its weights are touched.
-
-    Attributes
-    ----------
-    model, revision : str
-        As a manifest has them. Of an architecture from the table, the digest of its entry.
-    source : Source or None
-        None for an architecture from the table.
-    family : Family
-    checkpoint : Checkpoint or None
-        What it is in the table of models.
-    declared : bool
-        Whether that was said by the user rather than follows from its name.
-    layers : int
-    tokenised : Tokenised
-    """
-
-    model: str
-    revision: str
-    source: Source | None
-    family: Family
-    checkpoint: Checkpoint | None
-    declared: bool
-    layers: int
-    tokenised: Tokenised
 
 
 @dataclass(frozen=True)
@@ -62,91 +30,6 @@ class Reading:
     cut: Cut
     pooling: str
     default: bool
-
-
-def named(name: str, *, revision: str = "", declared: str = "") -> Subject:
-    """Return the model of a folder or of the hub; its weights are not fetched yet.
-
-    Parameters
-    ----------
-    name : str
-        A folder, or a repository on the hub.
-    revision : str
-        Commit on the hub; "" for that of the table of models, or else the main branch's.
-    declared : str
-        The checkpoint that a folder is said to hold; "" if nothing is said.
-
-    Raises
-    ------
-    EmbeddingError
-        If it cannot be had, is of no known family, or is not the checkpoint that it is said to be.
-    """
-    folder = Path(name)
-    if folder.is_dir():
-        if revision:
-            msg = f"{name}: is a folder, and --revision is for models on the hub"
-            raise EmbeddingError(msg)
-        source, known = local(folder), None
-        # The stand-in is known by its folder's name, which is no name on the hub.
-        if not declared and (stand_in := find(source.model)) and "/" not in stand_in.repo:
-            known = stand_in
-    elif declared:
-        msg = f"--as says what a folder holds, and {name} is none"
-        raise EmbeddingError(msg)
-    else:
-        known = find(name)
-        pinned = known.revision if known else ""
-        source = fetch(known.repo if known else name, revision or pinned, weights=False)
-    config = source.config()
-    family = families.family_of(config, source.model)
-    shape = families.text_shape(config, family)
-    if declared:
-        known = find(declared)
-        if known is None:
-            msg = f"--as {declared}: is not in the table of models; `claims models` shows it"
-            raise EmbeddingError(msg)
-    fits = known and shape == (known.shape["model_type"], known.width, known.layers)
-    if known is not None and not fits and (declared or source.fetched):
-        msg = (
-            f"{name}: is a {shape[0]} of width {shape[1]} and {shape[2]} layers; {known.repo} is a "
-            f"{known.shape['model_type']} of width {known.width} and {known.layers} layers"
-        )
-        raise EmbeddingError(msg)
-    return Subject(
-        source.model,
-        source.revision,
-        source,
-        family,
-        known if fits else None,
-        bool(declared),
-        shape[2],
-        own_tokens(source.folder, family.name),
-    )
-
-
-def of_words(name: str) -> Subject:
-    """Return the architecture of a checkpoint in the table, which is to read plain words.
-
-    Raises
-    ------
-    EmbeddingError
-        If the table has no such checkpoint.
-    """
-    known = find(name)
-    if known is None:
-        msg = f"{name}: --words takes an architecture from the table; `claims models` shows it"
-        raise EmbeddingError(msg)
-    entry = json.dumps(dict(known.shape), sort_keys=True)
-    return Subject(
-        known.repo,
-        hashlib.sha256(entry.encode()).hexdigest(),
-        None,
-        FAMILIES[known.family],
-        known,
-        False,
-        known.layers,
-        word_tokens(known.family, bos=known.bos),
-    )
 
 
 def readings(subject: Subject, poolings: Sequence[str] = (), bos: str = "") -> list[Reading]:
@@ -163,8 +46,11 @@ def readings(subject: Subject, poolings: Sequence[str] = (), bos: str = "") -> l
     Raises
     ------
     EmbeddingError
-        If the model has none of what is wanted.
+        If the model has none of what is wanted, or `bos` is named where it leaves no choice.
     """
+    if bos and subject.family.name != "decoder":
+        msg = f"{subject.model}: is no decoder-only model, and --bos is for those; leave it out"
+        raise EmbeddingError(msg)
     every = [
         Reading(
             f"{pooling}-{cut.bos}-bos" if cut.bos else pooling,
@@ -192,21 +78,37 @@ def path_of(subject: Subject, reading: Reading, seed: int | None, folder: Path) 
     return store.file_of(folder, _facts(subject, reading, seed))
 
 
-def standing(subject: Subject, reading: Reading, seed: int | None, folder: Path) -> str | None:
-    """Return why a reading must be made: "" if nothing is there, None if all is well.
+def is_made(subject: Subject, reading: Reading, seed: int | None, folder: Path) -> bool:
+    """Return whether a reading is there, intact, of the same weights, tokens and checkpoint.
 
-    A file counts that is intact and of the same weights, tokens and checkpoint.
+    A matrix without its manifest, or a manifest without its matrix, is not: neither is of use.
+
+    Raises
+    ------
+    EmbeddingError
+        If what is there under its name is damaged or something else: it might be wanted, so it is
+        not for this run to replace it.
     """
     expected = _facts(subject, reading, seed)
     path = store.file_of(folder, expected)
     if not path.exists():
-        return ""
+        return False
     try:
-        manifest = store.read_embedding(path).manifest
+        manifest = store.read_manifest(path)
+        differs = [key for key in SAME if manifest[key] != expected[key]]
+        if not differs and store.matrix_of(path).exists():
+            store.read_embedding(path)
+            return True
     except EvidenceError as error:
-        return str(error)
-    differs = [key for key in SAME if manifest[key] != expected[key]]
-    return f"{path}: is of another {differs[0]}" if differs else None
+        raise EmbeddingError(str(error)) from error
+    if not differs:
+        return False
+    other = subject.source is not None and not subject.source.fetched
+    # Of the same contents under another declaration, another name would not help.
+    other = other and differs[0] not in ("checkpoint", "declared")
+    remedy = "rename the folder, or use --out" if other else "delete it, or use another --out"
+    msg = f"{path}: is there already, of another {differs[0]}; {remedy}"
+    raise EmbeddingError(msg)
 
 
 def make(
@@ -218,7 +120,7 @@ def make(
     batch: int = 16,
     progress: Callable[[int], Any] | None = None,
 ) -> list[Path]:
-    """Embed the sentences and write the files; return the manifests.
+    """Embed the sentences and write the files, over any that are there; return the manifests.
 
     Parameters
     ----------
@@ -249,8 +151,10 @@ def make(
         model = families.load(source.folder, subject.family)
     else:
         model = _drawn(subject, seed)
+    where = str(subject.source.folder) if subject.source else subject.model
+    options: dict[str, Any] = {"batch": batch, "progress": progress, "where": where}
     found = {
-        cut: extraction.embed(model, subject.family, cut.ids, batch=batch, progress=progress)
+        cut: extraction.embed(model, subject.family, cut.ids, **options)
         for cut in dict.fromkeys(each.cut for each in wanted)
     }
     about = {

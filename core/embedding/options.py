@@ -30,13 +30,15 @@ def _embed(commands: Any) -> None:
         "embed",
         help="embed the 108 sentences with language and vision-language models",
         description="Embed the 108 sentences with models from the hub or from folders, in float32 "
-        "and from safetensors only. What is there already and intact is not made again.",
+        "and from safetensors only. What is there already and intact is not made again; what is "
+        "there and damaged, or of another model, is named and never overwritten.",
         epilog="HF_TOKEN: a token of an account that has accepted a gated model's licence. "
         "HF_HUB_OFFLINE=1: use what was fetched before, and no network.",
     )
     parser.add_argument(
         "--model",
         action="append",
+        type=_name,
         required=True,
         metavar="NAME_OR_DIR",
         help="a model on the hub, or a folder; may be given several times",
@@ -58,7 +60,7 @@ def _embed(commands: Any) -> None:
         "--bos",
         choices=("with", "without"),
         help="of decoder-only models, only with or without a token before the sentence "
-        "(default: both, where there is such a token)",
+        "(default: both, where there is such a token); other models leave no choice",
     )
     parser.add_argument(
         "--as",
@@ -99,6 +101,12 @@ def _run(options: argparse.Namespace) -> int:
         msg = f"{error.name} is not installed: pip install -e '.[embed]'"
         raise EmbeddingError(msg) from error
     return commands.embed(options)
+
+
+def _name(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("must not be empty; the folder here is .")
+    return text
 
 
 def _commit(text: str) -> str:

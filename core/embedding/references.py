@@ -36,7 +36,8 @@ class Checkpoint:
     gated : bool
         Whether its licence must be accepted on the hub before it can be fetched.
     revision : str
-        The commit or reference to fetch; "" for the main branch.
+        The commit or reference to fetch; "" for the main branch. Of the stand-in, the digest by
+        which it is known, as `hub.Source` has it of a folder.
     bos : bool
         Whether its tokenizer puts a token before the sentence by itself; decoder-only models.
     built_on : str

@@ -46,7 +46,8 @@ class Embedding:
     manifest : mapping
         As `write_embedding` takes it, with the hash of the matrix's file.
     space : ndarray of float64, shape (108, width)
-        Finite, no row all zero; in the order of `core.agent.instructions.SENTENCES`.
+        Finite, no row all zero, not all rows the same; in the order of
+        `core.agent.instructions.SENTENCES`.
     path : Path
         The manifest's file.
     """
@@ -115,7 +116,7 @@ def write_embedding(
     _check_space(path, entries, kept)
     # A manifest of what was there before must never stand beside a new matrix.
     path.unlink(missing_ok=True)
-    write_atomically(_matrix(path), content)
+    write_atomically(matrix_of(path), content)
     lines = (
         f" {json.dumps(key)}: {json.dumps(entries[key], ensure_ascii=False)}" for key in entries
     )
@@ -126,7 +127,7 @@ def write_embedding(
 def list_manifests(folder: Path) -> dict[Path, Mapping[str, Any]]:
     """Return the manifests in a folder by their files, in order of name; matrices are not read.
 
-    A matrix without a manifest is what an interrupted run left: it does not count.
+    A folder that is missing holds none. A matrix without a manifest is what an interrupted run left: it does not count.
 
     Raises
     ------
@@ -162,9 +163,10 @@ def read_embedding(path: Path) -> Embedding:
     ------
     EvidenceError
         If the manifest or the matrix is missing, was changed (`HashMismatch`), or is not what it
-        should be: other sentences, another shape, NaN, infinite, or a row of zeros.
+        should be: other sentences, another shape, NaN, infinite, a row of zeros, or the same for
+        every sentence.
     """
-    manifest, matrix = read_manifest(path), _matrix(path)
+    manifest, matrix = read_manifest(path), matrix_of(path)
     try:
         content = matrix.read_bytes()
     except OSError as error:
@@ -194,18 +196,8 @@ def read_embedding(path: Path) -> Embedding:
     return Embedding(manifest, space.astype(np.float64), path)
 
 
-def read_embeddings(folder: Path) -> list[Embedding]:
-    """Read all embeddings in a folder, in order of name; none if there is no such folder.
-
-    Raises
-    ------
-    EvidenceError
-        As `read_embedding`.
-    """
-    return [read_embedding(path) for path in list_manifests(folder)]
-
-
-def _matrix(manifest: Path) -> Path:
+def matrix_of(manifest: Path) -> Path:
+    """Return the matrix's file beside a manifest's."""
     return manifest.with_name(f"{manifest.name.removesuffix('.json')}.safetensors")
 
 
@@ -245,6 +237,8 @@ def _check_space(path: Path, manifest: Mapping[str, Any], space: npt.NDArray[np.
     elif not space.any(axis=1).all():
         row = int(np.flatnonzero(~space.any(axis=1))[0])
         fault = f"is zero where it embeds {SENTENCES[row]!r}"
+    elif (space == space[0]).all():
+        fault = "is the same for every sentence"
     if fault:
         msg = f"{path}: {fault}; {REMEDY}"
         raise EvidenceError(msg)

@@ -88,8 +88,11 @@ def own_tokens(folder: Path, family: str) -> Tokenised:
         )
     except Exception as error:
         # What goes wrong in there has no common class.
-        why = (str(error).splitlines() or [type(error).__name__])[0]
-        msg = f"{folder}: its tokeniser does not load: {why}"
+        why = " ".join(str(error).split())[:300] or type(error).__name__
+        msg = (
+            f"{folder}: its tokeniser does not load; copy the tokenizer's files into the folder, "
+            f"as they were saved with the model: {why}"
+        )
         raise EmbeddingError(msg) from error
 
     def own(sentence: str) -> Sequence[int]:
@@ -110,6 +113,15 @@ def own_tokens(folder: Path, family: str) -> Tokenised:
         ids == (bos, *rest) for ids, rest in zip(first.ids, plain.ids, strict=True)
     )
     if not starts and first.ids != plain.ids:
+        put = {ids[0] for ids in first.ids}
+        if len(put) == 1 and all(
+            ids[1:] == rest for ids, rest in zip(first.ids, plain.ids, strict=True)
+        ):
+            msg = (
+                f"{folder}: its tokeniser puts {first.tokens[0][0]!r} before every sentence, and "
+                f"declares {tokenizer.bos_token!r}; set bos_token in its tokenizer_config.json"
+            )
+            raise EmbeddingError(msg)
         msg = (
             f"{folder}: its tokeniser adds more to a sentence than a token before it: "
             f"{' '.join(first.tokens[0])!r}; there is no reading for that"

@@ -67,22 +67,40 @@ class NoWeights(Unreachable):
 
     Attributes
     ----------
-    models : tuple of str
-        What `claims embed` takes to run them.
+    wanted : tuple of (str, str)
+        Each a model and what else `claims embed` must be told to run it, such as
+        "--untrained 0 1 2", or "".
     """
 
     code = "weights"
 
-    def __init__(self, models: tuple[str, ...], *, where: str) -> None:
-        command = " ".join(["claims embed", *(f"--model {model}" for model in models)])
-        super().__init__(f"no embeddings of {', '.join(models)} in {where}", remedy=command)
-        self.models = models
+    def __init__(self, wanted: tuple[tuple[str, str], ...], *, where: str) -> None:
+        named = ", ".join(" ".join(filter(None, one)) for one in wanted)
+        super().__init__(f"no embeddings of {named} in {where}", remedy=_commands(wanted))
+        self.wanted = wanted
         self.where = where
 
     @property
+    def models(self) -> tuple[str, ...]:
+        """The models' names, each once."""
+        return tuple(dict.fromkeys(model for model, _ in self.wanted))
+
+    @property
     def settles(self) -> str:
-        """The command that runs the models."""
+        """The commands that run the models."""
         return self.remedy
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return partial(type(self), self.models, where=self.where), ()
+        return partial(type(self), self.wanted, where=self.where), ()
+
+
+def _commands(wanted: tuple[tuple[str, str], ...]) -> str:
+    """Return a command for all models that take the same options, then the next."""
+    alike: dict[str, list[str]] = {}
+    for model, options in wanted:
+        # What has no owner in its name is on no hub: it is a folder, wherever the user has it.
+        alike.setdefault(options, []).append(model if "/" in model else f"PATH/TO/{model}")
+    return " && ".join(
+        " ".join(["claims embed", *(f"--model {model}" for model in models), options]).rstrip()
+        for options, models in alike.items()
+    )

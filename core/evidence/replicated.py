@@ -14,6 +14,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from core.agent.instructions import INSTRUCTIONS, TASKS
+from core.embedding.nulls import gaussian
 from core.evidence.embedded import KEPT, Embedded, Space, Table, checkpoints
 from core.evidence.errors import EvidenceError, HashMismatch, NoWeights
 from core.evidence.reported import load_reported
@@ -130,12 +131,12 @@ class Replicated:
         """
         # Reading the manifest checks that all its parts are there.
         known = {*self.manifest["variants"], "floors", "demonstrations"}
-        missing: dict[str, None] = {}
+        missing: dict[tuple[str, str], None] = {}
         for part in parts:
             try:
                 self._load(part, known)
             except NoWeights as error:
-                missing |= dict.fromkeys(error.models)
+                missing |= dict.fromkeys(error.wanted)
         if missing:
             raise NoWeights(tuple(missing), where=str(self.embedded.folder))
 
@@ -155,6 +156,10 @@ class Replicated:
     def untrained(self, reference: str) -> tuple[Space, ...]:
         """Return the spaces of untrained copies of a reference, see `Embedded.untrained`."""
         return self.embedded.untrained(reference)
+
+    def random(self, draws: int) -> np.ndarray:
+        """Return Gaussian spaces as wide as BERT's, shape (draws, 108, 768)."""
+        return gaussian(np.random.default_rng(108), 768, draws)
 
     def table(self, reference: str) -> Table:
         """Return a reference's column of Table 1, as printed."""
