@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 
 from core.evidence.bodies import Body, body
-from core.evidence.errors import EvidenceError, Unreachable
+from core.evidence.errors import EvidenceError, NoWeights, Unreachable
 from core.evidence.provenance import code_version
 from core.paths import CLAIMS, ROOT
-from core.report import alignment, terminal
+from core.report import alignment, alignment_table, terminal
 from core.report.verdicts import (
     FAIL_ON,
+    compared,
     document,
     in_order,
     nothing_judged,
@@ -147,6 +148,12 @@ def evidence(case: Case, request: pytest.FixtureRequest) -> Body | None:
     try:
         found = body(case.world if case.expects else case.tier, case.claim.paper)
         found.acquire(case.claim.needs)
+    except NoWeights as error:
+        if case.tier != "fresh":
+            # What we keep is never merely not there: it was lost.
+            msg = f"{error.reason}; restore it from version control"
+            raise EvidenceError(msg) from error
+        return _out_of_reach(request, case, error.code, error.settles)
     except Unreachable as error:
         return _out_of_reach(request, case, error.code, error.settles)
     return found
@@ -173,7 +180,8 @@ def judge(case: Case, evidence: Body | None, request: pytest.FixtureRequest) -> 
     def judge_claim(measure: Measure | None = None, oracle: Oracle | None = None) -> None:
         record = judge_case(case, evidence, measure, oracle, body)
         if not case.expects:
-            record = replace(record, locked=locked or "")
+            rests_on = record.evidence | _models(evidence, case)
+            record = replace(record, locked=locked or "", evidence=rests_on)
         wrong = complaint(record, locked)
         _keep(request, record, wrong)
         if wrong and (case.expects or not request.config.option.update_lock):
@@ -181,6 +189,13 @@ def judge(case: Case, evidence: Body | None, request: pytest.FixtureRequest) -> 
             pytest.fail(f"{wrong}\n{record.statement}\nmeasured {shown}", pytrace=False)
 
     return judge_claim
+
+
+def _models(evidence: Any, case: Case) -> dict[str, str]:
+    """Say which checkpoints a case was judged on, where it is about models."""
+    embedded = getattr(evidence, "embedded", None)
+    names = embedded.names(case.claim.needs) if embedded else ()
+    return {"models": "; ".join(names)} if names else {}
 
 
 def _record(report: pytest.TestReport) -> dict[str, Any] | None:
@@ -278,24 +293,33 @@ class Run:
         self.problems += nothing_judged(rows, self.selected)
         if exitstatus == pytest.ExitCode.INTERRUPTED:
             self.problems.append("the run was interrupted")
-        if rows:
-            # Without a single verdict there is nothing to replace an earlier file with.
-            write_verdicts(option.verdicts, document(rows, code_version(), self.problems))
-        if compared := _compared(rows):
-            self._write_alignment(compared)
+        elif tiers := compared(rows, self.claims):
+            self._write_alignment(tiers)
         if option.update_lock and (self.problems or exitstatus != pytest.ExitCode.OK):
             self.problems.append("lock.toml was not written: the run has to be green otherwise")
         elif option.update_lock:
-            write_lock(LOCK, reviewed(self.lock, rows, self.claims))
+            self._take_as_reviewed(rows)
+        if rows:
+            # Without a single verdict there is nothing to replace an earlier file with.
+            write_verdicts(option.verdicts, document(rows, code_version(), self.problems))
 
-    def _write_alignment(self, tiers: set[str]) -> None:
+    def _take_as_reviewed(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write the lock; what was new to it is so no more."""
+        lock = reviewed(self.lock, rows, self.claims)
+        write_lock(LOCK, lock)
+        for record in self.records.values():
+            taken = lock.get((record["claim"], record["tier"]))
+            if taken and not (record["expects"] or record["locked"]):
+                record["locked"] = taken.value
+
+    def _write_alignment(self, tiers: Sequence[str]) -> None:
         """Write how alike all spaces are beside the verdicts that rest on some of them."""
         # Models of this machine come first; those that are kept fill the gaps.
-        bodies = [body(tier, "alm") for tier in ("fresh", "replicated") if tier in tiers]
+        bodies = [body(tier, "alm") for tier in tiers]
         path = self.config.option.verdicts.with_name("alignment.json")
         try:
-            alignment.write(path, alignment.of(bodies))
-        except EvidenceError as error:
+            alignment_table.write(path, alignment.of(bodies))
+        except (EvidenceError, OSError, ValueError) as error:
             self.problems.append(f"{path} was not written: {error}")
         else:
             self.written.append(path)
@@ -321,12 +345,6 @@ def _cases(items: list[pytest.Item]) -> list[Case]:
     # getattr: what makes an item parametrised is not part of pytest's public types.
     calls = [getattr(item, "callspec", None) for item in items if _in_claims(item.path)]
     return [call.params["case"] for call in calls if call]
-
-
-def _compared(rows: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Return the tiers on which spaces of agents and models were compared."""
-    judged = [r for r in rows if r["paper"] == "alm" and r["estimate"] is not None]
-    return {r["tier"] for r in judged} & {"fresh", "replicated"}
 
 
 def _file(claim: Claim) -> Path:

@@ -16,7 +16,7 @@ from core.evidence.errors import EvidenceError, Unreachable
 from core.evidence.replicated import AGENTS, Replicated
 from core.evidence.store import Store
 from core.paths import ROOT
-from core.report import agents, alignment, terminal
+from core.report import agents, alignment_table, terminal
 from core.report.verdicts import VerdictsError, read_verdicts
 
 
@@ -138,8 +138,8 @@ def _alignment(options: argparse.Namespace) -> int:
     # Only drawing needs matplotlib, which takes a while to load.
     from core.report.figures import draw
 
-    content = alignment.read(options.data)
-    for line in alignment.table(content):
+    content = alignment_table.read(options.data)
+    for line in alignment_table.table(content):
         print(line)
     for path in draw(content, options.out):
         print(f"wrote {path}")

@@ -1,6 +1,6 @@
 """What the claims on alignment measure, on spaces where it is known or plainly counted."""
 
-from itertools import combinations
+from itertools import combinations, product
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +11,7 @@ from scipy.spatial import procrustes
 from claims.alm import alignment, disparity, lexical
 from core.agent.instructions import INSTRUCTIONS, SENTENCES
 from core.evidence.embedded import Space, Table
+from core.metrics.crossed import crossed_interval
 from core.metrics.neighbours import precision_at_k
 from core.verdict.criterion import Criterion, Verdict, judge
 from tests.oracles import stats
@@ -28,7 +29,7 @@ OBJECT = np.array([np.kron(c, k) for c, k in zip(COLOUR, KIND, strict=True)])
 class Hand:
     """A body of evidence from spaces at hand: one per agent, or one per agent and update."""
 
-    def __init__(self, agents, models, *, copies=None, table=None):
+    def __init__(self, agents, models, *, copies=None, table=None, draws=None):
         spaces = np.array(agents)
         if spaces.ndim == 3:
             # What an agent was before its training must count in no measure of the trained.
@@ -37,6 +38,7 @@ class Hand:
         updates = tuple(100 * at for at in range(spaces.shape[1]))
         self._agents = SimpleNamespace(embeddings=spaces, updates=updates)
         self._models, self._copies, self._table = models, copies or {}, table
+        self._draws = draws
 
     def agents(self, variant):
         assert variant == "baseline"
@@ -52,6 +54,10 @@ class Hand:
 
     def table(self, reference):
         return self._table
+
+    def random(self, draws):
+        assert self._draws is not None
+        return self._draws[:draws]
 
 
 def random(seed, width=9):
@@ -101,6 +107,32 @@ def of_agents(other, k=15):
     return np.array([plain(agent, other, k) for agent in AGENTS])
 
 
+def is_wider_t(found, values, sd):
+    """Student's interval, and beside it a spread that all agents share, squared and added."""
+    assert found.value == pytest.approx(np.mean(values), abs=1e-12)
+    assert (found.n, found.df, found.confidence) == (len(values), len(values) - 1, 0.95)
+    n = len(values)
+    half = stats.t(n - 1).ppf(0.975) * np.sqrt(np.var(values, ddof=1) / n + sd**2)
+    # The spread is estimated from 200 relabellings there and from 300 of our own here.
+    assert_allclose((found.value - found.low, found.high - found.value), half, rtol=0.2)
+
+
+def apart(agents, other, k, draws=300):
+    """The agents' mean P@k with a space whose sentences are shuffled, the same for all agents."""
+    rng, found = np.random.default_rng(0), near(other, k)
+    held = np.array([[[j in row for j in range(108)] for row in near(one, k)] for one in agents])
+    mean = held.mean(axis=0)
+    there = np.array([[j in row for j in range(108)] for row in found])
+    orders = [rng.permutation(108) for _ in range(draws)]
+    return np.array([(mean * there[np.ix_(o, o)]).sum() / (108 * k) for o in orders])
+
+
+#: Mean disparity of two clouds of 108 points in nine dimensions, drawn apart.
+UNRELATED = np.mean([procrustes(random(seed), random(seed + 500))[2] for seed in range(200, 300)])
+#: Agents alike for reasons of their own, which a model drawn apart knows nothing of.
+ALIKE = [noisy(random(31), seed, 0.2) for seed in range(10)]
+
+
 def test_precision_is_the_mean_over_trained_agents(hand):
     found = alignment.precision(hand, "a", 15)
     is_t(found, of_agents(MODEL))
@@ -132,11 +164,81 @@ def test_chance_is_taken_off_at_every_k(hand):
     found = alignment.over_chance(hand, "a", 4)
     assert [one.label for one in found] == [f"a, k = {k}" for k in (1, 2, 3, 4)]
     for k, one in zip((1, 2, 3, 4), found, strict=True):
-        is_t(one, of_agents(MODEL, k) - k / 107)
+        is_wider_t(one, of_agents(MODEL, k) - k / 107, apart(AGENTS, MODEL, k).std(ddof=1))
+        assert one.seed == 15
     (tenfold,) = alignment.over_chance(hand, "a", 1, times=10)
-    is_t(tenfold, of_agents(MODEL, 1) - 10 / 107)
+    is_wider_t(tenfold, of_agents(MODEL, 1) - 10 / 107, apart(AGENTS, MODEL, 1).std(ddof=1))
     (last,) = alignment.over_chance(hand, "a", 15, 15)
-    is_t(last, of_agents(MODEL) - 15 / 107)
+    is_wider_t(last, of_agents(MODEL) - 15 / 107, apart(AGENTS, MODEL, 15).std(ddof=1))
+
+
+def test_what_agents_have_in_common_meets_a_model_by_chance():
+    (found,) = alignment.over_chance(Hand(ALIKE, {"a": OTHER}), "a", 15, 15)
+    values = np.array([plain(one, OTHER, 15) for one in ALIKE]) - 15 / 107
+    spread = apart(ALIKE, OTHER, 15).std(ddof=1)
+    # Of the two spreads it is the one that all agents share that makes the interval.
+    assert spread > 3 * np.std(values, ddof=1) / np.sqrt(10)
+    is_wider_t(found, values, spread)
+    # Agents that differ in nothing leave that spread alone.
+    (same,) = alignment.over_chance(Hand([MODEL] * 10, {"a": OTHER}), "a", 15, 15)
+    is_wider_t(same, [plain(MODEL, OTHER, 15) - 15 / 107] * 10, apart([MODEL], OTHER, 15).std())
+
+
+def alike_by_themselves(world):
+    """Five agents near to each other, and a model that has nothing to do with them."""
+    base, model = random(1000 + world), random(2000 + world)
+    return Hand([noisy(base, 5 * world + seed, 0.1) for seed in range(5)], {"a": model})
+
+
+@pytest.mark.parametrize(
+    ("measure", "of_seeds"),
+    [
+        (
+            lambda body: alignment.over_chance(body, "a", 15, 15)[0],
+            lambda one, other: plain(one, other, 15) - 15 / 107,
+        ),
+        (
+            lambda body: disparity.less_permuted(body, "a"),
+            # What relabelling gives is much the same for all spaces of this width.
+            lambda one, other: procrustes(one, other)[2] - UNRELATED,
+        ),
+    ],
+    ids=["neighbours", "shape"],
+)
+def test_agents_alike_for_reasons_of_their_own_are_not_taken_for_aligned(measure, of_seeds):
+    worlds, covered, narrow = 30, 0, 0
+    for world in range(worlds):
+        body = alike_by_themselves(world)
+        found = measure(body)
+        covered += found.low <= 0 <= found.high
+        ends, other = body.agents("baseline").embeddings[:, -1], body.embedding("a").values
+        values = [of_seeds(one, other) for one in ends]
+        low, high = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+        narrow += low <= 0 <= high
+    assert covered >= 27
+    assert narrow <= 15
+
+
+def test_random_spaces_are_held_against_chance_over_agents_and_draws():
+    draws = np.random.default_rng(8).standard_normal((120, 108, 7))
+    five, last = alignment.random_spaces(Hand(ALIKE, {}, draws=draws), [5, 15])
+    for one, k in ((five, 5), (last, 15)):
+        mine, theirs = ([near(x, k) for x in spaces] for spaces in (ALIKE, draws[:100]))
+        values = [
+            [sum(map(len, map(set.__and__, a, b))) / (108 * k) - k / 107 for b in theirs]
+            for a in mine
+        ]
+        mean, low, high, df = crossed_interval(values)
+        assert_allclose((one.value, one.low, one.high, one.df), (mean, low, high, df), atol=1e-12)
+        assert abs(one.value) < 0.005
+        assert (one.n, one.label, one.confidence) == (10, f"k = {k}", 0.95)
+    (narrower,) = alignment.random_spaces(Hand(ALIKE, {}, draws=draws), [15], 0.9)
+    assert last.low < narrower.low < narrower.high < last.high
+    assert narrower.confidence == 0.9
+    # Spaces that are not random do not pass for it.
+    near_by = np.array([noisy(random(31), seed, 0.3) for seed in range(50, 150)])
+    (found,) = alignment.random_spaces(Hand(ALIKE, {}, draws=near_by), [15])
+    assert found.low > 0.3
 
 
 def test_differences_are_paired_agent_by_agent(hand):
@@ -168,16 +270,39 @@ def test_agents_are_held_against_all_pairs_of_models(hand):
     assert (first.label, second.label) == ("a", "c")
 
 
-def test_relabelled_sentences_share_less_where_there_is_something_to_share(hand):
+def test_relabelled_sentences_share_less_where_there_is_something_to_share(hand, monkeypatch):
     found = alignment.permutation(hand, "a", 15)
-    assert found.value == found.low == found.high == pytest.approx(1 / 1001)
-    assert (found.n, found.seed) == (1000, 15)
-    # Where all sentences are at one place, every relabelling does as well.
-    flat = Hand([np.ones((108, 3))] * 2, {"a": MODEL})
-    assert alignment.permutation(flat, "a", 15).value == 1
+    assert found.value == pytest.approx(1 / 10_001)
+    # Wilson's interval without a single case of 10,000: z^2 / (10,000 + z^2) with z = 1.95996.
+    assert found.low == 0
+    assert found.high == pytest.approx(3.8415 / 10_003.8415, rel=1e-4)
+    assert found.high < 0.001
+    assert (found.n, found.seed, found.label, found.confidence) == (10, 15, "a", 0.95)
     # Agents that mirror the model's neighbours for other sentences are no better than chance.
     turned = Hand([MODEL[::-1], np.roll(MODEL, 50, axis=0)], {"a": MODEL})
-    assert alignment.permutation(turned, "a", 15).value > 0.01
+    chance = alignment.permutation(turned, "a", 15)
+    assert chance.low < chance.value < chance.high
+    assert chance.low > 0.01
+    # Where all sentences are at one place, every relabelling does as well.
+    monkeypatch.setattr(alignment, "P_DRAWS", 100)
+    flat = alignment.permutation(Hand([np.ones((108, 3))] * 2, {"a": MODEL}), "a", 15)
+    assert (flat.value, flat.high) == (1, 1)
+    assert flat.low == pytest.approx(100 / 103.8415, rel=1e-5)
+
+
+def test_models_are_held_against_relabelled_sentences_pair_by_pair(hand):
+    found = alignment.permutation_among(hand, ["a", "b", "c"], 15)
+    assert [one.label for one in found] == ["a and b", "a and c", "b and c"]
+    assert [one.n for one in found] == [1, 1, 1]
+    for one, (x, y) in zip(found, combinations((MODEL, OTHER, THIRD), 2), strict=True):
+        null = apart([x], y, 15)
+        share = np.mean(null >= plain(x, y, 15) - 1e-12)
+        # Four standard errors of a share of 300.
+        error = 4 * np.sqrt(max(share * (1 - share), 1 / 300) / 300)
+        assert one.value == pytest.approx(share, abs=error)
+        assert one.low <= one.value <= one.high
+    assert found[1].value == pytest.approx(1 / 10_001)
+    assert found[0].value > 0.01
 
 
 def test_all_agents_meet_the_same_relabelling():
@@ -204,13 +329,16 @@ def test_spread_has_the_textbooks_interval(hand):
     assert found.n == 10
 
 
+FAMILY = ["agents among themselves", "agents and a", "untrained agents and a"]
+
+
 @pytest.mark.parametrize("measure", sorted(alignment.MEASURES))
 def test_no_measure_is_more_conservative_where_spaces_are_the_same(measure):
-    body = Hand([MODEL, 3 * MODEL, MODEL], {"a": MODEL})
-    model, agents = alignment.conservative(body, ["a", "agents"], measure, 15)
-    for one, label in ((model, "a"), (agents, "another agent")):
+    body = Hand(np.stack([[MODEL, 3 * MODEL]] * 3), {"a": MODEL})
+    found = alignment.conservative(body, "a", measure, 15)
+    assert [one.label for one in found] == FAMILY
+    for one in found:
         assert_allclose((one.value, one.low, one.high), 0, atol=1e-9)
-        assert one.label == label
 
 
 def pearson(x, y):
@@ -220,33 +348,55 @@ def pearson(x, y):
     return np.corrcoef(cosines)[0, 1]
 
 
-def test_measures_are_compared_as_shares_of_the_way_from_chance(hand):
-    model, agents = alignment.conservative(hand, ["b", "agents"], "Pearson correlation", 15)
+def test_measures_are_compared_as_shares_of_the_way_from_chance():
+    starts = [noisy(MODEL, 50 + seed, 1 + seed / 5) for seed in range(10)]
+    body = Hand(np.stack([starts, AGENTS], axis=1), {"b": THIRD})
+    pairs, ends, before = alignment.conservative(body, "b", "Pearson correlation", 15)
 
     def gap(x, y):
         return (plain(x, y, 15) - 15 / 107) / (1 - 15 / 107) - pearson(x, y)
 
-    is_t(model, [gap(agent, OTHER) for agent in AGENTS])
-    # Each with another: in a ring, so that every agent comes twice.
-    is_t(agents, [gap(AGENTS[i], AGENTS[i - 1]) for i in range(10)])
+    is_t(ends, [gap(agent, THIRD) for agent in AGENTS])
+    is_t(before, [gap(start, THIRD) for start in starts])
+    assert abs(ends.value - before.value) > 0.005
+    # Every pair counts once, and an agent's doubt is that of leaving it out with all its pairs.
+    values = {both: gap(*(AGENTS[i] for i in both)) for both in combinations(range(10), 2)}
+
+    def mean(without=None):
+        return np.mean([value for both, value in values.items() if without not in both])
+
+    assert pairs.value == pytest.approx(mean())
+    pseudo = [10 * mean() - 9 * mean(without) for without in range(10)]
+    expected = stats.ttest_1samp(pseudo, 0).confidence_interval(0.95)
+    assert_allclose((pairs.low, pairs.high), expected, atol=1e-9)
+    assert [each.n for each in (pairs, ends, before)] == [10] * 3
+    assert pairs.df == 9
 
 
 def test_unrelated_spaces_are_at_chance_by_every_measure():
     body = Hand([random(seed) for seed in range(20, 30)], {"a": MODEL})
     for measure in alignment.MEASURES:
-        (found,) = alignment.conservative(body, ["a"], measure, 15)
-        assert abs(found.value) < 0.03
+        found = alignment.conservative(body, "a", measure, 15)
+        assert [one.label for one in found] == FAMILY
+        for one in found:
+            assert abs(one.value) < 0.03
 
 
-def test_untrained_models_are_paired_across_architectures_only():
-    copies = {"llama": [MODEL, MODEL], "qwen": [MODEL, OTHER], "bert": [THIRD]}
-    body = Hand(AGENTS, {}, copies=copies)
-    found = alignment.untrained_pairs(body, ["llama", "qwen"], 15)
-    low = plain(MODEL, OTHER, 15)
-    assert found.value == pytest.approx((1 + low) / 2)
-    assert (found.low, found.high) == (pytest.approx(low), 1.0)
-    assert found.n == 4
-    assert alignment.untrained_pairs(body, ["llama", "qwen", "bert"], 15).n == 8
+def test_copies_of_two_untrained_models_are_crossed_samples():
+    llama, qwen = [MODEL, OTHER, random(71)], [noisy(MODEL, 72, 0.3), THIRD]
+    body = Hand(AGENTS, {}, copies={"llama": llama, "qwen": qwen})
+    found = alignment.untrained_pairs(body, "llama", "qwen", 15)
+    values = [[plain(x, y, 15) for y in qwen] for x in llama]
+    mean, low, high, df = crossed_interval(values)
+    assert_allclose((found.value, found.low, found.high, found.df), (mean, low, high, df))
+    assert (found.n, found.label, found.confidence) == (6, "llama and qwen", 0.95)
+    # Which of the two comes first does not matter.
+    back = alignment.untrained_pairs(body, "qwen", "llama", 15)
+    assert_allclose((back.value, back.low, back.high), (mean, low, high))
+    assert back.label == "qwen and llama"
+    # Six pairs of five copies are no six samples.
+    plainly = stats.ttest_1samp(np.ravel(values), 0).confidence_interval(0.95)
+    assert found.high - found.low > 1.5 * (plainly.high - plainly.low)
 
 
 def test_untrained_agents_are_those_before_any_training():
@@ -308,25 +458,35 @@ def test_disparity_is_held_against_relabelled_sentences():
     assert abs(apart.value) < 0.02
 
 
+def test_all_agents_meet_the_same_relabellings_in_shape_too():
+    # Ten of one agent have no spread but that of relabelling, and no less of it for being ten.
+    found = disparity.less_permuted(Hand([turned(MODEL, 1)] * 10, {"a": OTHER[:, :9]}), "a")
+    rng, other = np.random.default_rng(0), OTHER[:, :9]
+    null = [procrustes(MODEL, other[rng.permutation(108)])[2] for _ in range(300)]
+    seen = procrustes(MODEL, other)[2]
+    assert found.value == pytest.approx(seen - np.mean(null), abs=0.005)
+    half = stats.t(9).ppf(0.975) * np.std(null, ddof=1)
+    assert_allclose((found.value - found.low, found.high - found.value), half, rtol=0.2)
+    assert (found.n, found.df, found.seed, found.label) == (10, 9, 15, "a")
+
+
 def test_a_line_has_nothing_but_chance_in_common_with_a_cloud():
     line = np.zeros((108, 4))
     line[:, 0] = random(3, 1)[:, 0]
-    found = disparity.random_spaces(Hand([line, line], {}), 4)
-    # One direction among the 107 in which 108 centred points can vary.
-    assert found.value == pytest.approx(1 - 1 / 107, abs=0.002)
-    assert found.n == 100
+    draws = np.random.default_rng(5).standard_normal((30, 108, 4))
+    found = disparity.random_spaces(Hand([line, line], {}, draws=draws))
+    # Four directions among the 107 in which 108 centred points can vary, one scored at a time.
+    assert found.value == pytest.approx(np.mean([procrustes(line, d)[2] for d in draws[:20]]))
+    assert found.n == 2
     assert found.low < found.value < found.high
 
 
-@pytest.mark.parametrize(("times", "change"), [(2, -1), (3, 0), (4, 3), (0.5, 1.25)])
-def test_the_residual_read_literally_hangs_on_size(times, change):
-    # From a to 2a: (times - 2)^2 in place of 1.
-    centred = MODEL - MODEL.mean(axis=0)
-    q = np.linalg.qr(random(6)[:9])[0]
-    body = Hand([centred, centred @ q], {"a": 2 * centred})
-    found = disparity.rescaled(body, "a", times)
-    assert_allclose((found.value, found.low, found.high), change, atol=1e-6)
-    assert found.confidence == 0.9
+def test_disparities_from_random_spaces_are_over_agents_and_draws():
+    draws = np.random.default_rng(6).standard_normal((25, 108, 9))
+    found = disparity.random_spaces(Hand(AGENTS, {}, draws=draws))
+    values = [[procrustes(agent, one)[2] for one in draws[:20]] for agent in AGENTS]
+    assert_allclose((found.value, found.low, found.high, found.df), crossed_interval(values))
+    assert (found.n, found.confidence) == (10, 0.95)
 
 
 def two_points(before, after, agents=3):
@@ -417,12 +577,61 @@ def test_the_best_words_do_at_least_as_well_as_any():
     assert sizes[1] > sizes[0]
 
 
+def letters(sentence):
+    padded = f" {sentence} "
+    return [padded[i : i + n] for n in (2, 3, 4) for i in range(len(padded) - n + 1)]
+
+
+def counted(tokens):
+    known = sorted({token for sentence in SENTENCES for token in tokens(sentence)})
+    rows = [[tokens(sentence).count(token) for token in known] for sentence in SENTENCES]
+    return np.array(rows, dtype=float)
+
+
+def vectors(counts, width, seed=0):
+    """A space where everything counted has a vector of its own and a sentence is their sum."""
+    return counts @ np.random.default_rng(seed).standard_normal((counts.shape[1], width))
+
+
+BAG = counted(str.split)
+MEAN_OF_WORDS = vectors(BAG / BAG.sum(axis=1, keepdims=True), 40)
+LETTERS = vectors(counted(letters), 400)
+
+
+def slots(weights):
+    """Words of a sentence, counted, those of its phrase, colour and kind weighed."""
+    known = sorted({word for sentence in SENTENCES for word in sentence.split()})
+    phrase, colour, kind = weights
+    return BAG * [
+        colour if word in COLOURS else kind if word in KINDS else phrase for word in known
+    ]
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        *(words(5, weights=weights) for weights in ((3, 1, 1), (1, 3, 1), (2, 0, 3))),
+        # A sentence as the mean of its words, and as what its letters are.
+        MEAN_OF_WORDS,
+        LETTERS,
+    ],
+    ids=["phrases", "colours", "kinds", "bag", "letters"],
+)
+def test_the_best_words_do_at_least_as_well_as_each_that_there_is(model):
+    reached = precision_at_k(lexical.best_words(model, 15), model, 15)
+    some = [each for each in product((0, 1, 3), repeat=3) if any(each)]
+    codes = [np.hstack([p * PHRASE, c * COLOUR, k * KIND]) for p, c, k in some]
+    bags = [slots(each) for each in some if each[0]]
+    for null in (*codes, *bags, counted(letters)):
+        assert reached >= precision_at_k(null, model, 15) - 1e-12
+
+
 def test_no_bag_of_words_beats_the_best_of_them():
     model = words(4)
     codes = np.hstack([3 * PHRASE, COLOUR, KIND])
-    found = lexical.over_null(Hand([codes, codes], {"a": model}), "a", "weighted words", 15)
+    found = lexical.over_null(Hand([codes, codes], {"a": model}), "a", "best of words", 15)
     assert found.value <= 1e-12
-    better = lexical.over_null(Hand([model, model], {"a": model}), "a", "weighted words", 15)
+    better = lexical.over_null(Hand([model, model], {"a": model}), "a", "best of words", 15)
     assert better.value > 0.1
 
 
@@ -469,17 +678,28 @@ def test_what_knows_no_meaning_is_aligned_as_well_with_words_renamed(code):
         assert (found.value, found.low, found.high) == (0, 0, 0)
         assert judge(found, ABOVE) is not Verdict.SUPPORTED
         assert "p = 1.000" in found.method
-        assert (found.n, found.seed, found.confidence) == (1000, 15, 0.95)
+        assert (found.n, found.seed, found.confidence) == (2, 15, 0.9)
 
 
 def above_null(found, seen, null):
     """An estimate is how far a figure is above a null of our own draws."""
-    low, high = np.quantile(null, [0.975, 0.025])
+    low, high = np.quantile(null, [0.95, 0.05])
     error = 4 * np.std(null) / np.sqrt(len(null))
     assert found.value == pytest.approx(seen - np.mean(null), abs=error)
     # Quantiles of the tails stray more than means do.
     assert found.low == pytest.approx(seen - low, abs=3 * error)
     assert found.high == pytest.approx(seen - high, abs=3 * error)
+
+
+def test_a_figure_is_above_its_null_where_it_is_beyond_the_95_per_cent_point(monkeypatch):
+    body = Hand([MODEL, MODEL], {"a": MODEL})
+    for shift, verdict in ((-0.01, Verdict.SUPPORTED), (0.01, Verdict.INCONCLUSIVE)):
+        # P@15 is 1; of this null the 95 per cent point is 1 + shift, the 5 per cent point .1 + it.
+        null = np.linspace(0.05, 1.05, 101) + shift
+        monkeypatch.setattr(lexical, "relabelled", lambda *_, null=null: null)
+        found = lexical.renamed(body, "a", 15)
+        assert_allclose((found.low, found.high), (-shift, 0.9 - shift), atol=1e-12)
+        assert judge(found, ABOVE) is verdict
 
 
 def test_shared_meaning_shows_when_words_are_renamed():
@@ -506,17 +726,6 @@ def test_more_than_phrases_is_shared_where_objects_matter():
     null = [overlap([mine], model[rng.permuted(blocks, axis=1).ravel()]) for _ in range(300)]
     above_null(found, 1, null)
     assert judge(found, ABOVE) is Verdict.SUPPORTED
-
-
-def letters(sentence):
-    padded = f" {sentence} "
-    return [padded[i : i + n] for n in (2, 3, 4) for i in range(len(padded) - n + 1)]
-
-
-def counted(tokens):
-    known = sorted({token for sentence in SENTENCES for token in tokens(sentence)})
-    rows = [[tokens(sentence).count(token) for token in known] for sentence in SENTENCES]
-    return np.array(rows, dtype=float)
 
 
 def cosines(space):
@@ -547,7 +756,7 @@ def test_partial_correlations_hold_words_and_letters_fixed():
     mine = [rest(agent) for agent in agents]
     null = [np.mean([np.corrcoef(one, other)[0, 1] for one in mine]) for other in targets]
     assert found.value == pytest.approx(expected - np.mean(null), abs=0.5 * float(np.std(null)))
-    assert (found.n, found.label) == (1000, "a")
+    assert (found.n, found.label, found.confidence) == (3, "a", 0.9)
     assert judge(found, ABOVE) is Verdict.SUPPORTED
     apart = lexical.beyond_words(Hand([words(s) for s in range(10, 16)], {"a": model}), "a")
     assert apart.low < 0 < apart.high

@@ -7,6 +7,8 @@ import pytest
 
 from tests.checkout import FACTS, LOCK, Checkout
 from tests.evidence.embeddings import write
+from tests.evidence.test_embedded import write_sums
+from tests.evidence.test_replicated import write_evidence
 
 
 @pytest.fixture
@@ -28,7 +30,7 @@ def test_without_the_release_the_rest_is_judged_and_green(checkout):
     }
     assert "1 inconsistent, 1 untested" in result.stdout
     assert "controls: 4 of 4 behaved as known" in result.stdout
-    assert "released: 1 claims not judged (unreachable): analysis/" in result.stdout
+    assert "released: 1 claim not judged (unreachable): analysis/" in result.stdout
     assert "SKIPPED" not in result.stdout
     assert "Traceback" not in result.stdout + result.stderr
     table = result.stdout.split("= claims =")[1]
@@ -158,7 +160,7 @@ def test_a_tier_that_is_not_asked_for_is_skipped(checkout):
     result = checkout.run("claims", "--evidence", "reported")
     assert result.returncode == 0
     assert checkout.verdicts()["sm-closer-en released"] == "untested"
-    assert "released: 1 claims not judged (not-asked)" in result.stdout
+    assert "released: 1 claim not judged (not-asked)" in result.stdout
     assert checkout.run("claims", "--evidence", "rumour").returncode == 4
 
 
@@ -284,10 +286,10 @@ def test_without_the_weights_a_claim_is_untested_and_says_what_runs_them(fresh, 
     assert row["complaint"] == ""
     assert fresh.verdicts()["cv-agree control holds"] == "supported"
     assert fresh.verdicts()["cv-agree control fails"] == "refuted"
-    assert f"1 claims untested for want of weights: {COMMAND}" in result.stdout
+    assert f"1 claim untested for want of weights: {COMMAND}" in result.stdout
     assert "1 weights" in result.stdout
     assert "SKIPPED" not in result.stdout
-    assert "are new" not in result.stdout
+    assert "new; `--update-lock`" not in result.stdout
 
 
 def test_only_the_models_that_are_missing_are_asked_for(fresh):
@@ -316,16 +318,21 @@ def test_a_fresh_verdict_is_new_then_reviewed_then_drifts(fresh):
     row = fresh_row(fresh)
     assert (row["verdict"], row["locked"], row["estimate"]) == ("supported", "", 1.0)
     assert row["evidence"]["name"] == "fresh"
-    assert "fresh: 1 verdicts are new; `--update-lock` takes them as reviewed" in result.stdout
+    assert "fresh: 1 verdict is new; `--update-lock` takes them as reviewed" in result.stdout
     assert "want of weights" not in result.stdout
 
-    assert fresh.run("claims", "--update-lock").returncode == 0
+    assert f"fresh: judged on {LLAMA} (mean), {QWEN} (mean)\n" in result.stdout
+
+    result = fresh.run("claims", "--update-lock")
+    assert result.returncode == 0
+    assert "new; `--update-lock`" not in result.stdout
+    assert fresh_row(fresh)["locked"] == "supported"
     lock = (fresh.path / "claims/lock.toml").read_text()
     assert 'cv-agree = { fresh = "supported" }' in lock
     result = fresh.run()
     assert result.returncode == 0
     assert fresh_row(fresh)["locked"] == "supported"
-    assert "are new" not in result.stdout
+    assert "new; `--update-lock`" not in result.stdout
 
     digest = fresh_row(fresh)["evidence"]["sha256"]
     embed(fresh, 1, 2)
@@ -367,3 +374,103 @@ def test_embeddings_that_were_changed_are_an_error_by_name(fresh):
     assert result.returncode == 1
     assert "qwen--qwen2.5-0.5b.mean.safetensors: wrong SHA-256" in result.stdout
     assert "1 error" in result.stdout
+
+
+def test_a_folder_that_is_said_to_hold_a_model_is_shown_as_such(fresh):
+    write(fresh.path / "runs/embeddings", LLAMA, 1, model="mine")
+    write(fresh.path / "runs/embeddings", QWEN, 1)
+    assert f"judged on mine as {LLAMA} (mean), {QWEN} (mean)\n" in fresh.run().stdout
+
+
+def test_a_file_in_place_of_the_folder_of_models_is_an_error(fresh):
+    fresh.write("runs/embeddings", "")
+    result = fresh.run()
+    assert result.returncode == 1
+    assert "runs/embeddings: is no folder of embeddings; move it away" in result.stdout
+
+
+@pytest.mark.parametrize("lost", ["all", "one"])
+def test_kept_models_that_are_gone_are_an_error_and_no_gap(fresh, lost):
+    fresh.edit("claims/coverage.toml", 'tiers = ["fresh"]', 'tiers = ["replicated"]')
+    if lost == "one":
+        kept = fresh.path / "fixtures/embeddings"
+        write(kept, LLAMA)
+        gone = write(kept, QWEN)
+        write_sums(kept)
+        gone.unlink()
+    result = fresh.run()
+    assert result.returncode == 1
+    assert "restore it from version control" in result.stdout
+    assert "want of weights" not in result.stdout
+    assert "cv-agree replicated" not in fresh.verdicts()
+
+
+ALONE = """
+from core.verdict.estimate import Estimate
+
+def measure(evidence):
+    return Estimate.exact(len(evidence.agents("baseline").seeds), 3, "agents")
+
+def test_agents(judge):
+    judge(measure)
+"""
+AGENTS = """
+[[group]]
+test = "test_own.py::test_agents"
+section = "Agents"
+tiers = ["replicated"]
+needs = ["baseline"]
+controls = {holds = "agents-told", fails = "agents-apart"}
+
+[[group.claim]]
+id = "alm-agents"
+rows = ["N02"]
+where = "Results"
+statement = "There are agents."
+criterion = {kind = "above", bound = 0}
+"""
+
+
+@pytest.fixture
+def agents(checkout, tmp_path_factory):
+    """A checkout with a claim on agents alone and one on models, and both kept."""
+    models = MODELS.replace('tiers = ["fresh"]', 'tiers = ["replicated"]')
+    checkout.write("claims/alm.toml", AGENTS + models.replace("cv-agree", "alm-agree"))
+    checkout.write("claims/alm/test_models.py", AGREE)
+    checkout.write("claims/alm/test_own.py", ALONE)
+    lock = 'alm-agents = { replicated = "supported" }\nalm-agree = { replicated = "supported" }\n'
+    checkout.write("claims/lock.toml", LOCK + lock)
+    work = tmp_path_factory.mktemp("work")
+    write_evidence(checkout.path / "fixtures/agent", {"baseline": (0, 1, 2)}, work)
+    for model in (LLAMA, QWEN):
+        write(checkout.path / "fixtures/embeddings", model, 1)
+    write_sums(checkout.path / "fixtures/embeddings")
+    return checkout
+
+
+def test_what_agents_and_models_share_is_written_where_a_claim_about_models_was_judged(agents):
+    written = agents.path / "alignment.json"
+    result = agents.run("claims/alm", "-k", "replicated and agents")
+    assert result.returncode == 0, result.stdout
+    assert not written.exists()
+    # Nothing is written of a run that was stopped, whatever it had judged by then.
+    stop = "judge(measure); raise KeyboardInterrupt"
+    agents.edit("claims/alm/test_own.py", "judge(measure)", stop)
+    assert agents.run("claims/alm", "-k", "replicated").returncode == 2
+    assert agents.verdicts() == {"alm-agree replicated": "supported"}
+    assert not written.exists()
+    agents.edit("claims/alm/test_own.py", stop, "judge(measure)")
+    result = agents.run("claims/alm", "-k", "replicated")
+    assert result.returncode == 0, result.stdout
+    assert f"wrote {written}" in result.stdout
+    assert f"{LLAMA} (mean)" in json.loads(written.read_text())["groups"]
+
+
+def test_what_cannot_be_compared_is_told_in_a_line_and_hides_no_verdict(agents):
+    mean = "cka, debiased = np.mean(ckas, axis=0)"
+    agents.edit("core/report/alignment.py", mean, 'raise ValueError("without a shape")')
+    result = agents.run("claims/alm", "-k", "replicated")
+    assert result.returncode == 1
+    assert "alignment.json was not written: without a shape" in result.stdout
+    assert "INTERNALERROR" not in result.stdout + result.stderr
+    assert agents.verdicts()["alm-agree replicated"] == "supported"

@@ -50,6 +50,9 @@ COLOUR_OF, KIND_OF = OBJECT_OF // len(KINDS), OBJECT_OF % len(KINDS)
 def over_null(evidence: Any, reference: str, null: str, k: int) -> Estimate:
     """P@k of the trained agents with a reference less that of a null in their place.
 
+    Over an untrained agent it says that learning brings them nearer, and no more: so does learning
+    to weigh words as the reference does.
+
     Three things count as samples: the agents, the sentences, crossed with them, and which word
     means what. The last is the standard deviation of the same difference over renamings of the
     reference's words. Without it, what agents have in common for reasons of their own would pass

@@ -124,21 +124,14 @@ def write_embedding(
     return path
 
 
-def list_manifests(folder: Path) -> dict[Path, Mapping[str, Any]]:
-    """Return the manifests in a folder by their files, in order of name; matrices are not read.
-
-    A folder that is missing holds none. A matrix without a manifest is what an interrupted run left: it does not count.
+def read_manifest(path: Path) -> Mapping[str, Any]:
+    """Return a manifest; its matrix is not read.
 
     Raises
     ------
     EvidenceError
-        If a manifest is not what it should be.
+        If it is not what it should be.
     """
-    return {path: read_manifest(path) for path in sorted(folder.glob("*.json"))}
-
-
-def read_manifest(path: Path) -> Mapping[str, Any]:
-    """Return a manifest, see `list_manifests`."""
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -108,20 +108,12 @@ def own_tokens(folder: Path, family: str) -> Tokenised:
         cuts = [_cut(own, tokenizer, "", default=True)]
         _check_ends(cuts[0], tokenizer, family)
         return Tokenised(type(tokenizer).__name__, "own", tuple(cuts), 0, {})
+    _check_start(own, bare, tokenizer, folder)
     first, plain = _cut(own, tokenizer, "", default=True), _cut(bare, tokenizer, "", default=True)
     starts = bos is not None and all(
         ids == (bos, *rest) for ids, rest in zip(first.ids, plain.ids, strict=True)
     )
     if not starts and first.ids != plain.ids:
-        put = {ids[0] for ids in first.ids}
-        if len(put) == 1 and all(
-            ids[1:] == rest for ids, rest in zip(first.ids, plain.ids, strict=True)
-        ):
-            msg = (
-                f"{folder}: its tokeniser puts {first.tokens[0][0]!r} before every sentence, and "
-                f"declares {tokenizer.bos_token!r}; set bos_token in its tokenizer_config.json"
-            )
-            raise EmbeddingError(msg)
         msg = (
             f"{folder}: its tokeniser adds more to a sentence than a token before it: "
             f"{' '.join(first.tokens[0])!r}; there is no reading for that"
@@ -185,6 +177,24 @@ def _cut(how: Callable[[str], Sequence[int]], tokenizer: Any, bos: str, *, defau
             raise EmbeddingError(msg)
     tokens = tuple(tuple(map(str, tokenizer.convert_ids_to_tokens(list(row)))) for row in ids)
     return Cut(ids, tokens, bos, default)
+
+
+def _check_start(
+    own: Callable[[str], Sequence[int]],
+    bare: Callable[[str], Sequence[int]],
+    tokenizer: Any,
+    folder: Path,
+) -> None:
+    """Check that a token which is put before every sentence is the one that is declared."""
+    rows = [(list(own(sentence)), list(bare(sentence))) for sentence in SENTENCES]
+    first = next(iter(rows[0][0]), None)
+    if first != tokenizer.bos_token_id and all(ids == [first, *rest] for ids, rest in rows):
+        declared = "none" if tokenizer.bos_token_id is None else repr(tokenizer.bos_token)
+        msg = (
+            f"{folder}: its tokeniser puts {tokenizer.convert_ids_to_tokens(first)!r} before every "
+            f"sentence and declares {declared}; set bos_token to it in tokenizer_config.json"
+        )
+        raise EmbeddingError(msg)
 
 
 def _check_ends(cut: Cut, tokenizer: Any, family: str) -> None:

@@ -244,7 +244,9 @@ class Embedded:
             try:
                 one = read_embedding(path)
             except EvidenceError as error:
-                raise (_to_restore(error) if self._listed else error) from error
+                if not self._listed:
+                    raise
+                raise _to_restore(error) from error
             manifest, seed = one.manifest, one.manifest["untrained"]
             declared = f" as {manifest['checkpoint']}" if manifest["declared"] else ""
             untrained = "" if seed is None else f", untrained {seed}"

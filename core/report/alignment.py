@@ -1,12 +1,10 @@
-"""Every two spaces against each other: the data behind the heatmap and the violins."""
+"""Every two spaces against each other: the data behind the tables, the heatmap and the violins."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations_with_replacement, pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,21 +12,27 @@ import numpy as np
 from core.embedding.nulls import NULLS, gaussian
 from core.embedding.references import REFERENCES, load_references
 from core.evidence.embedded import Embedded
-from core.evidence.errors import EvidenceError, NoWeights
+from core.evidence.errors import NoWeights
 from core.evidence.replicated import Agents
-from core.files import write_atomically
 from core.metrics.cka import linear_cka
-from core.metrics.neighbours import pairwise_precision_at_k
+from core.metrics.neighbours import effective_rank, pairwise_precision_at_k
 from core.metrics.permutation import relabellings
-from core.metrics.procrustes import disparity_after_pca, permuted_disparity
+from core.metrics.procrustes import (
+    disparity,
+    disparity_after_pca,
+    permuted_disparity,
+    rotation_disparity,
+)
 from core.metrics.words import mean_interval, pairs_interval
 
-SCHEMA = 1
+SCHEMA = 2
 MOST = 15
 SEED = 15
 #: Gaussian spaces, as wide as BERT's, and relabellings for the null of a disparity.
 GAUSSIANS, WIDTH = 100, 768
 RELABELLINGS = 100
+#: Widths of unrelated Gaussian spaces, and how many pairs of each.
+WIDTHS, PAIRS = (2, 5, 10, 20, 50, 107, 768), 20
 #: Members of a group that CKA and disparities, which take long, are averaged over.
 FEW = 3
 TRAINED, UNTRAINED, RANDOM = "agent", "agent, untrained", "Gaussian"
@@ -44,10 +48,13 @@ class Group:
     ----------
     name : str
     spaces : ndarray of float64, shape (members, 108, width)
+    model : bool
+        Whether it is a model with real weights.
     """
 
     name: str
     spaces: np.ndarray
+    model: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,21 +87,39 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Disparities:
-    """How far the agents are from a space after rotation and scaling.
+class Form:
+    """How far the agents are from a space, in one form of the disparity.
 
     Attributes
     ----------
-    name : str
     values : tuple of float
-        Per agent, the standardised disparity, the mean over the group's first three members.
+        Per agent, the mean over the group's first three members.
     permuted : float
         The mean over relabellings of the sentences and three agents: what no relation gives.
     """
 
-    name: str
     values: tuple[float, ...]
     permuted: float
+
+
+@dataclass(frozen=True)
+class Disparities(Form):
+    """How far the agents are from a space after rotation and scaling.
+
+    Attributes
+    ----------
+    values, permuted
+        Of the standardised disparity, the wider space reduced to the narrower's width by PCA.
+    name : str
+    padded : Form or None
+        The same without PCA, the narrower space with columns of zeros; of models only.
+    rotation : Form or None
+        As `padded`, with a rotation and no scale; in [0, 2].
+    """
+
+    name: str
+    padded: Form | None = None
+    rotation: Form | None = None
 
 
 def groups(agents: Agents, sources: Sequence[Embedded]) -> list[Group]:
@@ -114,7 +139,7 @@ def groups(agents: Agents, sources: Sequence[Embedded]) -> list[Group]:
                 space = source.trained(reference)
             except NoWeights:
                 continue
-            found.append(Group(space.name, space.values[None]))
+            found.append(Group(space.name, space.values[None], model=True))
             break
         for source in sources:
             try:
@@ -170,11 +195,57 @@ def _interval(shared: np.ndarray, *, same: bool) -> tuple[tuple[float, ...], tup
 def disparities(agents: Group, other: Group) -> Disparities:
     """Return how far each agent is from a group's spaces, and would be from unrelated ones."""
     drawn = relabellings(agents.spaces.shape[1], RELABELLINGS, np.random.default_rng(SEED))
-    values = [
-        np.mean([disparity_after_pca(x, y) for y in other.spaces[:FEW]]) for x in agents.spaces
-    ]
-    permuted = [permuted_disparity(x, other.spaces[0], drawn).mean() for x in agents.spaces[:FEW]]
-    return Disparities(other.name, tuple(map(float, values)), float(np.mean(permuted)))
+    padded = rotation = None
+    if other.model:
+        width = max(agents.spaces.shape[2], other.spaces.shape[2])
+        relabelled = _relabelled(_wide(agents.spaces, width), _wide(other.spaces, width), drawn)
+        padded = Form(_apart(agents, other, disparity), float(relabelled.mean()))
+        # Both come from one nuclear norm: 1 less its square, and 2 less twice it.
+        level = float((2 - 2 * np.sqrt(1 - relabelled)).mean())
+        rotation = Form(_apart(agents, other, rotation_disparity), level)
+    return Disparities(
+        values=_apart(agents, other, disparity_after_pca),
+        permuted=float(_relabelled(agents.spaces, other.spaces, drawn).mean()),
+        name=other.name,
+        padded=padded,
+        rotation=rotation,
+    )
+
+
+def _apart(
+    agents: Group, other: Group, measure: Callable[[np.ndarray, np.ndarray], float]
+) -> tuple[float, ...]:
+    found = [np.mean([measure(x, y) for y in other.spaces[:FEW]]) for x in agents.spaces]
+    return tuple(map(float, found))
+
+
+def _relabelled(agents: np.ndarray, others: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    return np.array([permuted_disparity(x, others[0], drawn) for x in agents[:FEW]])
+
+
+def _wide(spaces: np.ndarray, width: int) -> np.ndarray:
+    """Add columns of zeros, with which spaces are equally wide and nothing is reduced."""
+    return np.pad(spaces, ((0, 0), (0, 0), (0, width - spaces.shape[2])))
+
+
+def random_disparity() -> list[dict[str, float]]:
+    """Return how far unrelated spaces are apart, by their width: the wider, the less.
+
+    Returns
+    -------
+    list of dict
+        "width"; "disparity", the mean over 20 pairs of Gaussian spaces; and their mean
+        "effective_rank".
+    """
+    rng, found = np.random.default_rng(SEED), []
+    for width in WIDTHS:
+        draws = gaussian(rng, width, 2 * PAIRS)
+        apart = [disparity(x, y) for x, y in zip(draws[::2], draws[1::2], strict=True)]
+        rank = np.mean([effective_rank(draw) for draw in draws])
+        found.append(
+            {"width": width, "disparity": float(np.mean(apart)), "effective_rank": float(rank)}
+        )
+    return found
 
 
 def of(bodies: Sequence[Any]) -> dict[str, Any]:
@@ -221,63 +292,5 @@ def document(agents: Agents, sources: Sequence[Embedded]) -> dict[str, Any]:
         "violins": violins,
         "course": course(agents, [group for group in others if group.name != UNTRAINED]),
         "disparities": [asdict(disparities(trained, other)) for other in others],
+        "random_disparity": random_disparity(),
     }
-
-
-def read(path: Path) -> dict[str, Any]:
-    """Return a document.
-
-    Raises
-    ------
-    EvidenceError
-        If the file is missing, is not JSON, or is of another schema.
-    """
-    remedy = "run `pytest claims/alm` to write it"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        msg = f"{path}: cannot be read: {error}; {remedy}"
-        raise EvidenceError(msg) from error
-    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-        msg = f"{path}: is not of schema {SCHEMA}; {remedy}"
-        raise EvidenceError(msg)
-    return content
-
-
-def write(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a document in one move."""
-    write_atomically(path, json.dumps(content, allow_nan=False) + "\n")
-
-
-def table(content: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a line per space: what the agents share with it, before and after their training."""
-    before, after = (
-        {one["second"]: one for one in content["pairs"] if one["first"] == name}
-        | {one["first"]: one for one in content["pairs"] if one["second"] == name}
-        for name in (UNTRAINED, TRAINED)
-    )
-    far = {one["name"]: one for one in content["disparities"]}
-    width = max(map(len, content["groups"])) + 2
-    heads = ("P@1", "P@15", "P@15 untrained", "debiased CKA", "disparity (relabelled)")
-    yield " " * width + f"{heads[0]:<7}{heads[1]:<22}{heads[2]:<16}{heads[3]:<14}{heads[4]}"
-    for name in content["groups"]:
-        one = after[name]
-        if one["low"]:
-            shared = f"{one['precision'][-1]:.3f} [{one['low'][-1]:.3f}, {one['high'][-1]:.3f}]"
-        else:
-            shared = f"{one['precision'][-1]:.3f}"
-        start = f"{before[name]['precision'][-1]:.3f}"
-        apart = ""
-        if name in far:
-            apart = f"{np.median(far[name]['values']):.3f} ({far[name]['permuted']:.3f})"
-        yield (
-            f"{name:<{width}}{one['precision'][0]:<7.3f}{shared:<22}{start:<16}"
-            f"{one['debiased_cka']:<14.3f}{apart}"
-        ).rstrip()
-    yield ""
-    yield (
-        f"{'P@15 after so many updates':<{width}}"
-        + "".join(f"{update:<7}" for update in content["course"]["updates"]).rstrip()
-    )
-    for name, values in content["course"]["precision"].items():
-        yield f"{name:<{width}}" + "".join(f"{value:<7.3f}" for value in values).rstrip()

@@ -111,20 +111,41 @@ def summary(records: Sequence[Row]) -> Iterator[str]:
     for record in records:
         if record["complaint"] and not record["expects"]:
             yield record["complaint"]
+    yield from _fresh(records)
     yield from _not_reached(records)
+
+
+def _fresh(records: Sequence[Row]) -> Iterator[str]:
+    """Yield what the verdicts of this machine rest on, and how many nobody reviewed."""
+    judged = [r for r in records if r["tier"] == "fresh" and r["estimate"] is not None]
+    models = [r["evidence"]["models"] for r in judged if "models" in r["evidence"]]
+    if names := dict.fromkeys(name for one in models for name in one.split("; ")):
+        yield f"fresh: judged on {', '.join(names)}"
+    if new := sum(not r["locked"] for r in judged):
+        are = "verdict is" if new == 1 else "verdicts are"
+        yield f"fresh: {new} {are} new; `--update-lock` takes them as reviewed"
 
 
 def _not_reached(records: Sequence[Row]) -> Iterator[str]:
     without = [r["settles"] for r in listed(records) if r["reason"] == "weights"]
     if without:
-        models = dict.fromkeys(re.findall("--model (\\S+)", " ".join(without)))
-        command = " ".join(["claims embed", *(f"--model {model}" for model in models)])
-        yield f"{len(without)} claims untested for want of weights: {command}"
-    if new := sum(
-        r["tier"] == "fresh" and r["estimate"] is not None and not r["locked"] for r in records
-    ):
-        yield f"fresh: {new} verdicts are new; `--update-lock` takes them as reviewed"
+        yield f"{_claims(len(without))} untested for want of weights: {_in_one(without)}"
     missed = [r for r in records if r["reason"] in NOT_REACHED]
     for tier, reason in sorted({(r["tier"], r["reason"]) for r in missed}):
         which = [r for r in missed if (r["tier"], r["reason"]) == (tier, reason)]
-        yield f"{tier}: {len(which)} claims not judged ({reason}): {which[0]['settles']}"
+        yield f"{tier}: {_claims(len(which))} not judged ({reason}): {which[0]['settles']}"
+
+
+def _claims(n: int) -> str:
+    return "1 claim" if n == 1 else f"{n} claims"
+
+
+def _in_one(settles: Sequence[str]) -> str:
+    """Unite commands that name models and nothing else; what has options stands by itself."""
+    commands = dict.fromkeys(command for one in settles for command in one.split(" && "))
+    plain = [one for one in commands if re.fullmatch(r"claims embed(?: --model \S+)+", one)]
+    models = dict.fromkeys(re.findall(r"--model (\S+)", " ".join(plain)))
+    united = (
+        [" ".join(["claims embed", *(f"--model {model}" for model in models)])] if plain else []
+    )
+    return " && ".join([*united, *(one for one in commands if one not in plain)])

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from core.evidence.embedded import checkpoints
 from core.files import write_atomically
 from core.verdict.claim import NOT_REACHED, Claim
 from core.verdict.record import Record
@@ -128,6 +129,17 @@ def nothing_judged(records: Iterable[Mapping[str, Any]], selected: Iterable[str]
     judged = {r["tier"] for r in records if r["estimate"] is not None}
     silent = judgeable and not judgeable & judged
     return ["nothing was judged: a silent green is a lie"] if silent else []
+
+
+def compared(rows: Iterable[Mapping[str, Any]], claims: Iterable[Claim]) -> list[str]:
+    """Return the tiers on which a claim about models was judged, those of this machine first."""
+    about = {
+        claim.id
+        for claim in claims
+        if claim.paper == "alm" and any(checkpoints(n.partition("/")[0]) for n in claim.needs)
+    }
+    tiers = {r["tier"] for r in rows if r["claim"] in about and r["estimate"] is not None}
+    return [tier for tier in ("fresh", "replicated") if tier in tiers]
 
 
 def listed(records: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

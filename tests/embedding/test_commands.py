@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from core.agent.instructions import SENTENCES
-from core.embedding import commands, extraction, making, store
+from core.embedding import commands, extraction, making, store, subjects
 from core.embedding.errors import EmbeddingError
-from core.embedding.hub import fetch, sha256
+from core.embedding.hub import fetch, local, sha256
 from core.embedding.options import add_commands
 from core.embedding.references import of
 from tests.embedding import tiny
@@ -61,7 +61,7 @@ def entry(monkeypatch):
         facts = {"repo": repo, "width": tiny.WIDTH, "layers": tiny.LAYERS}
         made = replace(of("llama")[0], **facts | {"shape": {"model_type": name}} | changes)
         table = {repo.lower(): made}
-        monkeypatch.setattr(making, "find", lambda each: table.get(each.lower()))
+        monkeypatch.setattr(subjects, "find", lambda each: table.get(each.lower()))
         return made
 
     return add
@@ -71,8 +71,21 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
+def listed(folder):
+    return [store.read_manifest(path) for path in sorted(folder.glob("*.json"))]
+
+
 def manifests(folder):
-    return {each["pooling"]: each for each in store.list_manifests(folder).values()}
+    return {each["pooling"]: each for each in listed(folder)}
+
+
+def embeddings(folder):
+    return [store.read_embedding(path) for path in sorted(folder.glob("*.json"))]
+
+
+def at(monkeypatch, hub):
+    for module in (subjects, making):
+        monkeypatch.setattr(module, "fetch", functools.partial(fetch, endpoint=hub.address))
 
 
 def refused(embed, told, *models, options=""):
@@ -87,7 +100,7 @@ def test_every_family_from_a_folder_to_files(kind, checkpoints, embed, out):
     expected = [f"tiny-{kind}.{name}" for name in READINGS[kind]]
     assert [line.split()[0] for line in lines[1:-1]] == expected
     assert names(out) == sorted(f"{name}.{x}" for name in expected for x in ("json", "safetensors"))
-    found = {each.manifest["pooling"]: each for each in store.read_embeddings(out)}
+    found = {each.manifest["pooling"]: each for each in embeddings(out)}
     assert [name for name, each in found.items() if each.manifest["default"]] == READINGS[kind][:1]
     for each in found.values():
         manifest = each.manifest
@@ -109,10 +122,10 @@ def test_every_family_from_a_folder_to_files(kind, checkpoints, embed, out):
 
 def test_what_is_written_is_what_was_computed(checkpoints, embed, out):
     embed(checkpoints["bert"])
-    subject = making.named(str(checkpoints["bert"]))
+    subject = subjects.named(str(checkpoints["bert"]))
     model = making.families.load(checkpoints["bert"], subject.family)
     expected = extraction.embed(model, subject.family, subject.tokenised.cuts[0].ids)
-    for each in store.read_embeddings(out):
+    for each in embeddings(out):
         pooling = each.manifest["pooling"]
         np.testing.assert_array_equal(each.space.astype(np.float32), expected[pooling])
 
@@ -124,7 +137,7 @@ def test_what_is_written_is_what_was_computed(checkpoints, embed, out):
         ("bert", "--pooling mean cls", ["cls", "mean"]),
         ("llama", "--bos without", ["mean-without-bos"]),
         ("llama", "--pooling mean --bos with", ["mean-with-bos"]),
-        ("clip", "--pooling eot --bos with", ["eot"]),
+        ("clip", "--pooling eot", ["eot"]),
     ],
 )
 def test_only_some_readings(kind, options, expected, checkpoints, embed, out):
@@ -138,6 +151,8 @@ def test_only_some_readings(kind, options, expected, checkpoints, embed, out):
         ("llama", "--pooling cls", "tiny-llama: has none .* it has mean-with-bos, mean-without"),
         ("qwen2", "--bos with", "tiny-qwen2: has none .* it has mean-without-bos"),
         ("bert", "--pooling projected eot", "it has cls, mean"),
+        ("bert", "--bos with", "tiny-bert: is no decoder-only model, and --bos is for those"),
+        ("clip", "--pooling eot --bos without", "tiny-clip: is no decoder-only model"),
     ],
 )
 def test_readings_that_a_model_has_not(kind, options, told, checkpoints, embed, out):
@@ -168,35 +183,78 @@ def test_what_is_there_is_not_made_again(checkpoints, embed, out, monkeypatch):
     assert times(out) == before
 
 
-def test_one_missing_reading_is_made_with_the_others(checkpoints, embed, out):
-    embed(checkpoints["llama"], options="--bos with")
-    lines = embed(checkpoints["llama"])
-    assert lines[0].startswith("file")
-    assert set(manifests(out)) == {"mean-with-bos", "mean-without-bos"}
+@pytest.mark.parametrize(
+    ("kind", "kept"), [("llama", "mean-with-bos"), ("bert", "mean"), ("bert", "cls")]
+)
+def test_only_missing_readings_are_made(kind, kept, checkpoints, embed, out):
+    lines = embed(checkpoints[kind])
+    for name in names(out):
+        if f".{kept}." not in name and name.endswith("json"):
+            (out / name).unlink()
+    before = {name: time for name, time in times(out).items() if f".{kept}." in name}
+    assert len(before) == 2
+    assert embed(checkpoints[kind]) == lines
+    assert times(out).items() >= before.items()
+    assert set(manifests(out)) == set(READINGS[kind])
 
 
-def test_a_damaged_file_is_named_and_made_anew(checkpoints, embed, out):
+def test_a_damaged_file_is_named_and_left(checkpoints, embed, out):
     embed(checkpoints["qwen2"])
     path = out / "tiny-qwen2.mean-without-bos.safetensors"
     whole = path.read_bytes()
     path.write_bytes(whole[:-1])
-    lines = embed(checkpoints["qwen2"])
-    assert lines[0].startswith("made anew: ")
-    assert str(path) in lines[0]
-    assert "SHA-256" in lines[0]
+    told = f"SHA-256 at {re.escape(str(path))}: .*delete it and run `claims embed` again"
+    refused(embed, told, checkpoints["qwen2"])
+    assert path.read_bytes() == whole[:-1]
+    # What it says helps.
+    path.unlink()
+    embed(checkpoints["qwen2"])
     assert path.read_bytes() == whole
 
 
-def test_other_weights_or_tokens_are_made_anew(copied, checkpoints, embed, out):
+def test_a_damaged_manifest_is_named_and_left(checkpoints, embed, out):
+    embed(checkpoints["qwen2"])
+    path = out / "tiny-qwen2.mean-without-bos.json"
+    path.write_text("{")
+    refused(embed, rf"{re.escape(str(path))}: .*delete it", checkpoints["qwen2"])
+    assert path.read_text() == "{"
+    path.unlink()
+    embed(checkpoints["qwen2"])
+    assert len(embeddings(out)) == 1
+
+
+def kept(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_folder_of_the_same_name_overwrites_nothing(checkpoints, embed, out, tmp_path):
+    embed(checkpoints["qwen2"])
+    before = kept(out)
+    other = tiny.save(tmp_path / "b" / "tiny-qwen2", "qwen2", seed=1)
+    told = "tiny-qwen2.mean.*json: is there already, of another revision; rename the folder, or use"
+    refused(embed, told, other)
+    # Of the other model that is named, nothing is made either.
+    refused(embed, told, checkpoints["llama"], other)
+    # Nor if only the manifest is left of the first.
+    (out / "tiny-qwen2.mean-without-bos.safetensors").unlink()
+    refused(embed, told, other)
+    embed(checkpoints["qwen2"])
+    assert kept(out) == before
+    embed(other.rename(tmp_path / "b" / "another"))
+    assert kept(out).items() > before.items()
+
+
+def test_another_tokeniser_overwrites_nothing(copied, embed, out):
     folder = copied("qwen2")
     embed(folder)
-    before = store.read_embeddings(out)[0].space
-    tiny.save(folder, "qwen2", seed=1)
-    assert embed(folder)[0].endswith("is of another revision")
-    assert not np.allclose(store.read_embeddings(out)[0].space, before)
-    tiny.tokenizer("qwen2", known=tiny.vocabulary("llama")).save_pretrained(folder)
+    before = kept(out)
+    known = tiny.vocabulary("qwen2")
+    known["red"], known["blue"] = known["blue"], known["red"]
+    tiny.tokenizer("qwen2", known=known, template="$A").save_pretrained(folder)
+    assert "there already" in embed(folder)[0]
     tiny.tokenizer("llama").save_pretrained(folder)
-    assert embed(folder)[0].startswith("made anew: ")
+    refused(embed, "of another default; rename the folder", folder)
+    assert kept(out) == before
 
 
 @pytest.mark.parametrize("stage", ["embed", "write_embedding"])
@@ -209,15 +267,15 @@ def test_stopped_it_leaves_nothing_half_done(stage, checkpoints, embed, out, mon
         patch.setattr(module, stage, stop)
         with pytest.raises(KeyboardInterrupt):
             embed(checkpoints["bert"])
-    assert store.read_embeddings(out) == []
+    assert embeddings(out) == []
     embed(checkpoints["bert"])
-    assert len(store.read_embeddings(out)) == 2
+    assert len(embeddings(out)) == 2
 
 
 def test_random_weights_follow_their_seed(checkpoints, embed, out):
     embed(checkpoints["llama"], options="--untrained 5 6 --bos with")
     embed(checkpoints["llama"], options="--bos with")
-    found = {each.manifest["untrained"]: each for each in store.read_embeddings(out)}
+    found = {each.manifest["untrained"]: each for each in embeddings(out)}
     assert set(found) == {None, 5, 6}
     spaces = [each.space for each in found.values()]
     assert not any(np.allclose(a, b) for a, b in pairwise(spaces))
@@ -226,7 +284,7 @@ def test_random_weights_follow_their_seed(checkpoints, embed, out):
     first = found[5].space
     shutil.rmtree(out)
     embed(checkpoints["llama"], options="--untrained 5 --bos with")
-    np.testing.assert_array_equal(store.read_embeddings(out)[0].space, first)
+    np.testing.assert_array_equal(embeddings(out)[0].space, first)
 
 
 @pytest.mark.parametrize("kind", tiny.KINDS)
@@ -240,6 +298,7 @@ def test_random_weights_need_no_trained_ones(kind, copied, embed, out):
 
 def test_words_take_an_architecture_from_the_table_and_nothing_else(embed, out, monkeypatch):
     monkeypatch.delattr(making, "fetch")
+    monkeypatch.delattr(subjects, "fetch")
     embed("tinystories-llama-260k", options="--untrained 3 --words")
     found = manifests(out)
     assert set(found) == {"mean-with-bos", "mean-without-bos"}
@@ -271,6 +330,8 @@ def test_words_of_a_model_with_two_towers(embed, out, entry):
         (f"--words --untrained 0 --revision {COMMIT}", "leave out --revision and --as"),
         ("--words --untrained 0", "takes an architecture from the table; `claims models`"),
         ("--as Qwen/Qwen2.5-0.5B", "says what a folder holds, and no-such-model is none"),
+        ("--untrained 0 1 0", "--untrained names the seed 0 twice"),
+        ("", "no-such-model: no such folder; models on the hub have a slash in their names"),
     ],
 )
 def test_options_that_do_not_go_together(options, told, embed):
@@ -291,8 +352,9 @@ def test_a_folder_can_be_declared_to_be_a_checkpoint(checkpoints, embed, out, en
         assert each["declared"] is True
         assert (each["reference"], each["checkpoint"]) == ("llama", "Some/Checkpoint")
         assert each["model"] == "tiny-llama"
-    # Undeclared it is another thing.
-    assert "is of another checkpoint" in embed(checkpoints["llama"])[0]
+    # Undeclared it is another thing; another name would not make it one.
+    told = "of another checkpoint; delete it, or use another --out"
+    refused(embed, told, checkpoints["llama"])
 
 
 @pytest.mark.parametrize(
@@ -309,22 +371,34 @@ def test_a_declaration_must_be_in_the_table(checkpoints, embed):
     refused(embed, "`claims models` shows it", checkpoints["llama"], options="--as gpt2")
 
 
-def test_the_stand_in_is_known_by_its_folder(copied, embed, out, entry):
-    entry("llama", repo="tiny-llama", reference="")
-    embed(copied("llama"))
+def test_the_stand_in_is_known_by_its_folder_and_contents(copied, embed, out, entry):
+    folder = copied("llama")
+    entry("llama", repo="tiny-llama", reference="", revision=local(folder).revision)
+    embed(folder)
+    embed(folder, options="--untrained 0")
     for each in manifests(out).values():
         assert (each["reference"], each["checkpoint"]) == ("", "tiny-llama")
         assert each["declared"] is False
 
 
-def test_a_folder_that_is_only_called_so_is_not_the_stand_in(copied, embed, out, entry):
-    entry("llama", repo="tiny-llama", reference="", layers=7)
-    embed(copied("llama"))
-    assert {each["checkpoint"] for each in manifests(out).values()} == {""}
+def test_noise_of_the_stand_ins_name_and_shape_is_not_the_stand_in(copied, embed, out, entry):
+    folder = copied("llama")
+    entry("llama", repo="tiny-llama", reference="", revision=local(folder).revision)
+    generator = torch.Generator().manual_seed(0)
+    noise = {
+        name: torch.randn(each.shape, generator=generator)
+        for name, each in tiny.weights(folder).items()
+    }
+    tiny.change_weights(folder, noise)
+    embed(folder)
+    embed(folder, options="--untrained 0")
+    found = listed(out)
+    assert len(found) == 4
+    assert {each["checkpoint"] for each in found} == {""}
 
 
 def test_a_model_from_the_hub(hub, embed, out, entry, monkeypatch):
-    monkeypatch.setattr(making, "fetch", functools.partial(fetch, endpoint=hub.address))
+    at(monkeypatch, hub)
     entry("llama", repo=REPO)
     embed(REPO.lower())
     for each in manifests(out).values():
@@ -340,20 +414,38 @@ def test_a_model_from_the_hub(hub, embed, out, entry, monkeypatch):
 
 
 def test_the_tables_revision_is_taken_unless_another_is_named(hub, embed, out, entry, monkeypatch):
-    monkeypatch.setattr(making, "fetch", functools.partial(fetch, endpoint=hub.address))
+    at(monkeypatch, hub)
     entry("llama", repo=REPO, revision=OTHER)
     embed(REPO)
     assert {each["revision"] for each in manifests(out).values()} == {OTHER}
-    lines = embed(REPO, options=f"--revision {COMMIT}")
-    assert all(line.endswith("is of another revision") for line in lines[:2])
+    told = "of another revision; delete it, or use another --out"
+    refused(embed, told, REPO, options=f"--revision {COMMIT}")
+    assert {each["revision"] for each in manifests(out).values()} == {OTHER}
+    shutil.rmtree(out)
+    embed(REPO, options=f"--revision {COMMIT}")
     assert {each["revision"] for each in manifests(out).values()} == {COMMIT}
 
 
 def test_the_hubs_model_must_be_what_the_table_says(hub, embed, entry, monkeypatch):
-    monkeypatch.setattr(making, "fetch", functools.partial(fetch, endpoint=hub.address))
+    at(monkeypatch, hub)
     entry("llama", repo=REPO, width=32)
     refused(embed, "of width 16 and 2 layers; .* of width 32", REPO)
     assert not any("model.safetensors" in asked for asked in hub.asked)
+
+
+@pytest.mark.parametrize("name", ["tinystories-llama-260k", "gpt2"])
+def test_a_name_without_a_slash_is_never_looked_up(name, embed, monkeypatch):
+    monkeypatch.delattr(subjects, "fetch")
+    refused(embed, f"{name}: no such folder", name)
+
+
+def test_weights_that_give_no_numbers_are_named_by_their_folder(copied, embed, out):
+    folder = copied("llama")
+    tensors = tiny.weights(folder)
+    tensors["model.norm.weight"].fill_(torch.nan)
+    tiny.change_weights(folder, tensors)
+    refused(embed, f"^{re.escape(str(folder))}: gives NaN.*fetch or copy them again", folder)
+    assert not out.exists()
 
 
 def test_a_misspelt_model_shows_before_any_is_loaded(checkpoints, embed, out, tmp_path):

@@ -15,7 +15,7 @@ from transformers import (
 )
 
 from core.agent.instructions import SENTENCES
-from core.embedding import making
+from core.embedding import making, subjects
 from core.embedding.errors import EmbeddingError
 from core.embedding.extraction import embed, parameters, read
 from core.embedding.families import FAMILIES, load
@@ -31,7 +31,7 @@ def _no_gradients():
 
 
 def loaded(folder):
-    subject = making.named(str(folder))
+    subject = subjects.named(str(folder))
     return load(folder, subject.family), subject
 
 
@@ -182,6 +182,19 @@ def test_a_space_of_zeros_is_refused(copied):
     tiny.change_weights(folder, tensors)
     with pytest.raises(EmbeddingError, match=r"zeros \(projected\)"):
         spaces(folder)
+
+
+def test_a_space_that_is_the_same_everywhere_is_refused(copied):
+    folder = copied("blip")
+    tensors = tiny.weights(folder)
+    tensors["text_proj.weight"].zero_()
+    tensors["text_proj.bias"].fill_(1)
+    tiny.change_weights(folder, tensors)
+    with pytest.raises(EmbeddingError, match=r"the same \(projected\) for every sentence; its"):
+        spaces(folder)
+    # Equal sentences may have equal embeddings.
+    model, subject = loaded(folder)
+    assert embed(model, subject.family, [[2, 5, 3]] * 3)["projected"].shape == (3, 12)
 
 
 @pytest.mark.parametrize(("kind", "part"), [("bert", ""), ("blip", "text_encoder")])

@@ -1,6 +1,8 @@
 """Models from the hub, which a small server on this machine plays, and from folders."""
 
 import json
+import re
+import shutil
 
 import pytest
 from huggingface_hub import constants
@@ -174,7 +176,39 @@ def test_weights_in_several_files(tmp_path):
     assert names == ["model-1.safetensors", "model-2.safetensors"]
 
 
-@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"weight_map": 1}'])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("../other/model-1.safetensors", "sub/model-1.safetensors", "/model-1.safetensors"),
+        *("..", "", "model-1.bin", 3, None),
+    ],
+)
+def test_an_index_that_leads_elsewhere_is_refused(name, copied, tmp_path):
+    # The loader would read what the index names; the hash would be of the file inside.
+    folder = copied("llama")
+    weights = folder / "model.safetensors"
+    shutil.copy(weights, folder / "model-1.safetensors")
+    weights.unlink()
+    index = {"weight_map": {"a": "model-1.safetensors", "b": name}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    told = f"index.json: names {name!r}, a file outside its folder, or no safetensors; fetch"
+    for read in (local, lambda folder: weight_files(folder, "x")):
+        with pytest.raises(HubError, match=re.escape(told)):
+            read(folder)
+
+
+def test_a_folder_that_lacks_one_of_several_files(copied):
+    folder = copied("llama")
+    (folder / "model.safetensors").unlink()
+    index = {"weight_map": {"a": "model-1.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(HubError, match=r"tiny-llama: model-1\.safetensors is missing, which"):
+        local(folder)
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "[]", "{}", '{"weight_map": 1}', '{"weight_map": {"a": []}}']
+)
 def test_an_index_that_makes_no_sense(content, tmp_path):
     (tmp_path / "model.safetensors.index.json").write_text(content)
     with pytest.raises(HubError, match="cannot be read"):

@@ -10,6 +10,9 @@ from core.embedding.errors import EmbeddingError
 from core.embedding.options import add_commands
 from core.paths import ROOT
 
+#: The modules that need the extra.
+HEAVY = {"commands", "making", "subjects", "families", "extraction", "tokens"}
+
 
 def parsed(*arguments):
     parser = argparse.ArgumentParser(prog="claims")
@@ -43,6 +46,7 @@ def test_several_models_and_seeds():
     ("arguments", "told"),
     [
         ("", "--model"),
+        ("--model=", "--model: must not be empty"),
         ("--model a --revision main", "must be a whole commit"),
         ("--model a --revision 3d74acf", "must be a whole commit"),
         (f"--model a --revision {'A' * 40}", "must be a whole commit"),
@@ -76,7 +80,7 @@ def test_every_command_explains_itself(command, capsys):
 @pytest.mark.parametrize("missing", ["torch", "transformers"])
 def test_without_the_extra_it_names_the_extra(missing, monkeypatch):
     for name in [each for each in sys.modules if each.startswith("core.embedding.")]:
-        if name.rpartition(".")[2] in {"commands", "making", "families", "extraction", "tokens"}:
+        if name.rpartition(".")[2] in HEAVY:
             monkeypatch.delitem(sys.modules, name)
             monkeypatch.delattr(core.embedding, name.rpartition(".")[2], raising=False)
     monkeypatch.setitem(sys.modules, missing, None)

@@ -19,9 +19,11 @@ from transformers import (
 
 from core.embedding.listing import lines
 from core.embedding.references import REFERENCES, find, load_references, of
-from core.paths import ROOT
+from core.embedding.store import read_manifest
+from core.paths import FIXTURES, ROOT
 
 TABLE = load_references()
+KEPT = FIXTURES / "embeddings"
 #: Image towers of the CLIP models, from table 19 and 20 of Radford et al. (2021).
 TOWERS = {
     512: {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12}
@@ -72,8 +74,9 @@ def test_an_entry_is_whole(entry):
     assert entry.shape["hidden_size"] % entry.shape["num_attention_heads"] == 0
     family = {"clip_text_model": "clip", "blip_text_model": "blip", "bert": "bert"}
     assert entry.family == family.get(entry.shape["model_type"], "decoder")
-    # The main branch, a commit, or a proposed change.
-    assert re.fullmatch(r"|[0-9a-f]{40}|refs/pr/\d+", entry.revision)
+    # The main branch, a commit, or a proposed change; of a folder, a digest of what is in it.
+    on_hub = r"|[0-9a-f]{40}|refs/pr/\d+"
+    assert re.fullmatch(on_hub if "/" in entry.repo else "[0-9a-f]{64}", entry.revision)
     # Two bytes a parameter, or four.
     assert entry.disk >= 0.001
     assert round(entry.disk * 1e9 / entry.parameters) in {2, 4}
@@ -114,6 +117,14 @@ def test_a_model_that_was_trained_further_says_from_what():
         base = find(entry.built_on) if entry.built_on else None
         if base and base.family == entry.family == "decoder":
             assert base.shape["model_type"] == entry.shape["model_type"]
+
+
+def test_the_stand_in_is_what_the_embeddings_that_are_kept_were_made_of():
+    (entry,) = (each for each in TABLE if not each.reference)
+    manifests = map(read_manifest, sorted(KEPT.glob("*.json")))
+    found = [each for each in manifests if each["checkpoint"] == entry.repo]
+    assert found
+    assert {each["revision"] for each in found} == {entry.revision}
 
 
 def test_only_metas_are_gated():

@@ -13,9 +13,8 @@ from safetensors.numpy import save
 from core.agent.instructions import SENTENCES
 from core.embedding import store
 from core.embedding.store import (
-    list_manifests,
     read_embedding,
-    read_embeddings,
+    read_manifest,
     slug,
     write_embedding,
 )
@@ -115,7 +114,7 @@ def test_random_weights_and_words_have_files_of_their_own(tmp_path):
     words = {"class": "words", "kind": "words"}
     for changes in ({}, {"untrained": 0}, {"untrained": 1}, {"untrained": 0, "tokenizer": words}):
         write_embedding(tmp_path, space(), manifest(**changes))
-    assert [path.name for path in list_manifests(tmp_path)] == [
+    assert sorted(path.name for path in tmp_path.glob("*.json")) == [
         "qwen--qwen2.5-0.5b.mean-without-bos.json",
         "qwen--qwen2.5-0.5b.untrained-0-words.mean-without-bos.json",
         "qwen--qwen2.5-0.5b.untrained-0.mean-without-bos.json",
@@ -123,29 +122,12 @@ def test_random_weights_and_words_have_files_of_their_own(tmp_path):
     ]
 
 
-def test_a_folder_is_read_in_order_of_name(tmp_path):
-    for model in ("b/b", "a/a"):
-        write_embedding(tmp_path, space(), manifest(model=model))
-    assert [each.manifest["model"] for each in read_embeddings(tmp_path)] == ["a/a", "b/b"]
-
-
-def test_no_folder_has_no_embeddings(tmp_path):
-    assert read_embeddings(tmp_path / "none") == []
-    assert list_manifests(tmp_path / "none") == {}
-
-
-def test_listing_reads_no_matrix(tmp_path):
+def test_a_manifest_is_read_without_its_matrix(tmp_path):
     path = write_embedding(tmp_path, space(), manifest())
     path.with_suffix(".safetensors").unlink()
-    assert list_manifests(tmp_path)[path]["model"] == "Qwen/Qwen2.5-0.5B"
+    assert read_manifest(path)["model"] == "Qwen/Qwen2.5-0.5B"
     with pytest.raises(EvidenceError, match="cannot be read"):
-        read_embeddings(tmp_path)
-
-
-def test_a_matrix_without_its_manifest_is_what_an_interrupted_run_left(tmp_path):
-    path = write_embedding(tmp_path, space(), manifest())
-    path.unlink()
-    assert read_embeddings(tmp_path) == []
+        read_embedding(path)
 
 
 def test_stopped_between_the_two_files_leaves_no_manifest(tmp_path, monkeypatch):
@@ -185,6 +167,7 @@ def test_a_changed_matrix_is_named(tmp_path):
         (np.where(np.arange(108)[:, None] == 3, np.nan, space()), "NaN .*'go to the green box'"),
         (np.where(np.arange(108)[:, None] == 3, np.inf, space()), "infinite"),
         (np.where(np.arange(108)[:, None] == 4, 0, space()), "zero .*'go to the green key'"),
+        (np.tile(space()[0], (108, 1)), "the same for every sentence"),
     ],
 )
 def test_a_matrix_that_is_none_is_refused(x, fault, tmp_path):
@@ -243,7 +226,7 @@ def test_a_manifest_that_makes_no_sense_is_refused(changes, fault, tmp_path):
     path = write_embedding(tmp_path, space(), manifest())
     rewrite(path, **changes)
     with pytest.raises(EvidenceError, match=fault) as raised:
-        list_manifests(tmp_path)
+        read_manifest(path)
     assert str(path) in str(raised.value)
 
 
@@ -251,7 +234,7 @@ def test_a_manifest_that_makes_no_sense_is_refused(changes, fault, tmp_path):
 def test_a_manifest_that_is_none_is_refused(content, tmp_path):
     (tmp_path / "a.cls.json").write_text(content)
     with pytest.raises(EvidenceError, match=r"a\.cls\.json"):
-        read_embeddings(tmp_path)
+        read_manifest(tmp_path / "a.cls.json")
 
 
 @pytest.mark.parametrize(
@@ -259,6 +242,7 @@ def test_a_manifest_that_is_none_is_refused(content, tmp_path):
     [
         (space()[:-1], {}),
         (space() * np.nan, {}),
+        (np.tile(space()[0], (108, 1)), {}),
         (space(), {"width": 4}),
         (space(), {"pooling": "max"}),
         (space(), {"sentences": []}),

@@ -63,6 +63,16 @@ def test_a_decoder_that_ends_sentences_has_no_reading(tmp_path):
         own_tokens(tmp_path, "decoder")
 
 
+@pytest.mark.parametrize(
+    ("bos", "declared"), [(None, "declares none"), ("</s>", "declares '</s>'")]
+)
+def test_a_token_before_sentences_must_be_declared(bos, declared, tmp_path):
+    tiny.tokenizer("llama", bos_token=bos).save_pretrained(tmp_path)
+    told = f"puts '<s>' before every sentence and {declared}; set bos_token .*tokenizer_config.json"
+    with pytest.raises(EmbeddingError, match=told):
+        own_tokens(tmp_path, "decoder")
+
+
 @pytest.mark.parametrize("family", ["bert", "blip"])
 def test_a_sentence_must_begin_with_cls(family, tmp_path):
     tiny.tokenizer("bert", template="$A [SEP]").save_pretrained(tmp_path)
@@ -114,11 +124,23 @@ def test_a_tokeniser_that_loses_the_spaces_is_refused(tmp_path, monkeypatch):
 
 
 def test_no_tokeniser(tmp_path):
-    with pytest.raises(EmbeddingError, match="tokeniser does not load"):
-        own_tokens(tmp_path, "decoder")
-    (tmp_path / "tokenizer.json").write_text("{")
-    with pytest.raises(EmbeddingError, match="tokeniser does not load"):
-        own_tokens(tmp_path, "decoder")
+    told = "tokeniser does not load; copy the tokenizer's files into the folder"
+    for content in (None, "{"):
+        if content:
+            (tmp_path / "tokenizer.json").write_text(content)
+        with pytest.raises(EmbeddingError, match=told) as raised:
+            own_tokens(tmp_path, "decoder")
+        assert str(raised.value).startswith(f"{tmp_path}: ")
+        assert "\n" not in str(raised.value)
+        assert not str(raised.value).endswith(":")
+
+
+def test_a_configuration_without_its_tokeniser(copied):
+    # The reason has several lines, of which the first ends in a colon.
+    folder = copied("llama")
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(EmbeddingError, match=r"one of: \(1\)"):
+        own_tokens(folder, "decoder")
 
 
 def test_words_of_a_decoder():

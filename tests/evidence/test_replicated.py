@@ -15,6 +15,7 @@ from core.evidence.embedded import FRESH, KEPT
 from core.evidence.errors import EvidenceError, HashMismatch, NoWeights
 from core.evidence.replicated import AGENTS, Replicated
 from tests.evidence.embeddings import vectors, write
+from tests.oracles import stats
 
 UPDATES = (0, 5, 1000)
 READINGS = ((5, True), (4, True), (6, True), (5, False))
@@ -446,3 +447,16 @@ def test_a_column_of_the_table_is_as_printed():
     assert clip.sds == (0.0093, 0.0119, 0.0144, 0.0122)
     assert deepseek.means == (0.0463, 0.2433, 0.462, 0.7022)
     assert deepseek.sds == (0.0185, 0.0326, 0.0362, 0.0281)
+
+
+def test_random_spaces_are_gaussian_as_wide_as_berts_and_the_same_every_time(tmp_path):
+    # They need no file.
+    drawn = Replicated(tmp_path, tmp_path).random(4)
+    assert drawn.shape == (4, 108, 768)
+    assert np.array_equal(drawn, Replicated().random(4))
+    assert np.array_equal(drawn[:2], Replicated().random(2))
+    assert stats.kstest(drawn.ravel(), "norm").pvalue > 0.001
+    # Neither sentences nor draws have anything to do with each other.
+    rows = drawn.reshape(432, 768)
+    cosines = np.corrcoef(rows)[np.triu_indices(432, 1)]
+    assert np.abs(cosines).max() < 6 / np.sqrt(768)

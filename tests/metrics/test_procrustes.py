@@ -88,6 +88,18 @@ def test_residual_does_depend_on_scale_and_shift():
     assert_allclose(residual(a, np.zeros((6, 3))), (a**2).sum())
 
 
+@pytest.mark.parametrize(("times", "left"), [(1, 1), (2, 0), (3, 1), (4, 4), (0.5, 2.25)])
+def test_the_residual_hangs_on_the_size_of_one_side_and_the_standardised_does_not(times, left):
+    a = np.random.default_rng(4).normal(size=(9, 4))
+    a -= a.mean(axis=0)
+    # From `times` a, turned, to 2a there are (times - 2)^2 |a|^2 left.
+    assert_allclose(residual(times * a @ turn(4, 4), 2 * a), left * (a**2).sum(), atol=TIGHT)
+    b = np.random.default_rng(5).normal(size=(9, 4))
+    for standardised in STANDARDISED:
+        assert_allclose(standardised(times * a @ turn(4, 4), 2 * a), 0, atol=1e-9)
+        assert_allclose(standardised(times * a, b), standardised(a, b), atol=TIGHT)
+
+
 @given(spaces())
 def test_disparity_is_scipys(pair):
     a, b = pair

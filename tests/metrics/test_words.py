@@ -10,6 +10,7 @@ from core.metrics.words import (
     mean_interval,
     median_interval,
     paired_t,
+    pairs_interval,
     word_distance,
     word_similarity,
 )
@@ -163,3 +164,89 @@ def test_median_interval_refuses():
         median_interval([1, np.nan])
     with pytest.raises(ValueError, match="confidence"):
         median_interval([1, 2], 0)
+
+
+def square(n, seed=0, spread=1.0):
+    """One figure per pair: of the two units, and of the pair, which need not be symmetric."""
+    rng = np.random.default_rng(seed)
+    units = rng.normal(size=n)
+    return 2 + units[:, None] + units + spread * rng.normal(size=(n, n))
+
+
+def test_pairs_interval_by_hand():
+    # Three pairs: 1 and 2 without the third unit and so on, so the pseudo-values are
+    # 3 * 3 - 2 * (6, 2, 1) with the mean 3.
+    pairs = [[0, 1, 2], [1, 0, 6], [2, 6, 0]]
+    mean, low, high = pairs_interval(pairs)
+    assert mean == pytest.approx(3)
+    expected = stats.ttest_1samp([-3, 5, 7], 0).confidence_interval(0.95)
+    assert_allclose((low, high), expected)
+
+
+def test_pairs_interval_of_sums_is_students_of_the_units():
+    # A pair that is the sum of its units tells as much as the units: twice their mean.
+    units = np.array([0.1, 0.7, 0.4, 0.9, 0.2])
+    mean, low, high = pairs_interval(units[:, None] + units, 0.9)
+    ends = stats.ttest_1samp(2 * units, 0).confidence_interval(0.9)
+    assert_allclose((mean, low, high), (2 * units.mean(), *ends))
+    assert pairs_interval(np.full((4, 4), 0.25)) == (0.25, 0.25, 0.25)
+
+
+@given(st.integers(3, 9), strategies.seeds, st.integers(1, 99))
+def test_pairs_interval_is_the_jackknife_leaving_one_out(n, seed, percent):
+    pairs = square(n, seed)
+    found = pairs_interval(pairs, percent / 100)
+
+    def mean(units):
+        return np.mean([pairs[i, j] for i in units for j in units if i != j])
+
+    whole = mean(range(n))
+    left = np.array([mean([u for u in range(n) if u != out]) for out in range(n)])
+    error = np.sqrt((n - 1) / n * np.sum((left - np.mean(left)) ** 2))
+    half = stats.t(n - 1).ppf((1 + percent / 100) / 2) * error
+    assert_allclose(found, (whole, whole - half, whole + half), atol=1e-9)
+
+
+def test_pairs_interval_looks_past_the_diagonal_and_at_both_sides():
+    pairs = square(6)
+    found = pairs_interval(pairs)
+    assert_allclose(pairs_interval(pairs + np.diag(np.arange(6) * 100.0)), found, atol=1e-9)
+    assert_allclose(pairs_interval(pairs.T), found)
+    assert_allclose(pairs_interval((pairs + pairs.T) / 2), found)
+    mean, low, high = found
+    assert_allclose(pairs_interval(5 - 2 * pairs), (5 - 2 * mean, 5 - 2 * high, 5 - 2 * low))
+    order = np.random.default_rng(1).permutation(6)
+    assert_allclose(pairs_interval(pairs[np.ix_(order, order)]), found)
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.5])
+def test_pairs_interval_covers(spread):
+    trials, hits, naive = 1000, 0, 0
+    for seed in range(trials):
+        pairs = square(8, seed, spread)
+        _, low, high = pairs_interval(pairs, 0.9)
+        hits += low <= 2 <= high
+        upper = pairs[np.triu_indices(8, 1)]
+        low, high = stats.ttest_1samp(upper, 0).confidence_interval(0.9)
+        naive += low <= 2 <= high
+    assert 0.88 * trials <= hits <= 0.95 * trials
+    # Pairs taken for a sample of their own are half as good.
+    assert naive < 0.8 * trials
+
+
+@pytest.mark.parametrize(
+    ("pairs", "confidence", "message"),
+    [
+        ([[0, 1], [1, 0]], 0.95, "at least 3"),
+        (np.ones((3, 4)), 0.95, r"pairs has shape \(3, 4\), must be square"),
+        (np.ones((4, 3)), 0.95, "must be square"),
+        ([1, 2, 3], 0.95, "axes"),
+        (np.where(np.eye(3, k=1), np.nan, 1), 0.95, "NaN"),
+        (np.where(np.eye(3), np.inf, 1), 0.95, "infinite"),
+        (np.ones((3, 3)), 1, "confidence"),
+        (np.ones((3, 3)), 0, "confidence"),
+    ],
+)
+def test_pairs_interval_refuses(pairs, confidence, message):
+    with pytest.raises(ValueError, match=message):
+        pairs_interval(pairs, confidence)

@@ -97,7 +97,7 @@ def test_the_tally_keeps_our_own_checks_and_controls_apart():
     }
     lines = list(summary(rows))
     assert "controls: 1 of 2 behaved as known" in lines
-    assert "released: 1 claims not judged (unreachable): set X" in lines
+    assert "released: 1 claim not judged (unreachable): set X" in lines
 
 
 def test_what_drifted_is_named_after_the_tally():
@@ -199,8 +199,20 @@ def test_one_command_runs_every_model_that_is_wanted():
     assert not any("for want of weights" in line for line in summary(rows[:2]))
 
 
+def test_commands_with_options_stand_by_themselves():
+    drawn = "claims embed --model a/b --untrained 0 1 2"
+    rows = [
+        without_weights("alm-a", settles=f"claims embed --model a/b && {drawn}"),
+        without_weights("alm-b", settles="claims embed --model c/d"),
+        without_weights("alm-c", settles=drawn),
+    ]
+    (line,) = [line for line in summary(rows) if "for want of weights" in line]
+    assert line.endswith(f": claims embed --model a/b --model c/d && {drawn}")
+    (alone,) = [line for line in summary(rows[2:]) if "for want of weights" in line]
+    assert alone == f"1 claim untested for want of weights: {drawn}"
+
+
 def test_fresh_verdicts_are_announced_until_they_are_reviewed():
-    new = "fresh: 2 verdicts are new; `--update-lock` takes them as reviewed"
     rows = [
         record(claim="alm-a", tier="fresh"),
         record(claim="alm-b", tier="fresh", verdict="refuted"),
@@ -209,8 +221,21 @@ def test_fresh_verdicts_are_announced_until_they_are_reviewed():
         record(claim="alm-a", tier="control", expects="holds"),
         without_weights("alm-e"),
     ]
-    assert list(summary(rows)).count(new) == 1
-    assert not any("are new" in line for line in summary(rows[2:]))
+    many = "fresh: 2 verdicts are new; `--update-lock` takes them as reviewed"
+    assert list(summary(rows)).count(many) == 1
+    one = "fresh: 1 verdict is new; `--update-lock` takes them as reviewed"
+    assert list(summary(rows[1:])).count(one) == 1
+    assert not any("new;" in line for line in summary(rows[2:]))
+
+
+def test_what_fresh_verdicts_rest_on_is_told_once():
+    def on(*models, tier="fresh"):
+        return record(tier=tier, evidence={"name": tier, "models": "; ".join(models)})
+
+    rows = [on("a/b (mean)"), on("a/b (mean)", "mine as c/d (cls)"), on("kept", tier="replicated")]
+    lines = [line for line in summary(rows) if "judged on" in line]
+    assert lines == ["fresh: judged on a/b (mean), mine as c/d (cls)"]
+    assert not any("judged on" in line for line in summary(rows[2:]))
 
 
 def test_want_of_weights_judges_nothing():
