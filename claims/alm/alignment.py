@@ -100,12 +100,12 @@ def relabelled(agents: np.ndarray, other: np.ndarray, k: int, drawn: np.ndarray)
     return sums / (k * len(other))
 
 
-def widened(seeds: Estimate, sd: float, over: str, label: str) -> Estimate:
-    """Return an estimate over seeds with a second, independent spread in its interval."""
-    t = float(stdtrit(seeds.df, (1 + seeds.confidence) / 2))
-    half = float(np.hypot((seeds.high - seeds.low) / 2, t * sd))
-    ends = {"low": seeds.value - half, "high": seeds.value + half}
-    return replace(seeds, **ends, method=f"{seeds.method} and {over}", seed=SEED, label=label)
+def widened(one: Estimate, sd: float, over: str, label: str) -> Estimate:
+    """Return an estimate with a t interval, and a further, independent spread in it."""
+    t = float(stdtrit(one.df, (1 + one.confidence) / 2))
+    half = float(np.hypot((one.high - one.low) / 2, t * sd))
+    ends = {"low": one.value - half, "high": one.value + half}
+    return replace(one, **ends, method=f"{one.method} and {over}", seed=SEED, label=label)
 
 
 def difference(

@@ -20,6 +20,7 @@ import numpy as np
 from tqdm import tqdm
 
 from claims.alm import lexical
+from core.arguments import at_least_one
 from core.evidence.planted import WORDS, PlantedWorld, Recipe
 from core.files import write_atomically
 from core.metrics.proportion import wilson_interval
@@ -118,20 +119,13 @@ def lines(found: Mapping[str, Mapping[str, int]], worlds: int) -> Iterable[str]:
         yield f"{scenario:<{width}}" + "".join(f"{cell:<20}" for cell in cells).rstrip()
 
 
-def _at_least_one(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
-
-
 def main() -> None:
     """Calibrate, print the table, and write the counts."""
     parser = argparse.ArgumentParser(prog="python -m claims.alm.calibration", description=__doc__)
     parser.add_argument(
-        "--worlds", type=_at_least_one, default=200, help="per scenario (default: 200)"
+        "--worlds", type=at_least_one, default=200, help="per scenario (default: 200)"
     )
-    parser.add_argument("--processes", type=_at_least_one, default=2, help="default: 2")
+    parser.add_argument("--processes", type=at_least_one, default=2, help="default: 2")
     parser.add_argument("--out", type=Path, help="write the counts to this file, as JSON")
     options = parser.parse_args()
     found = calibrate(options.worlds, options.processes)

@@ -19,10 +19,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import stdtrit
 
 from claims.alm.agent import over_seeds
-from claims.alm.alignment import SEED, relabelled, trained
+from claims.alm.alignment import SEED, relabelled, trained, widened
 from core.agent.instructions import COLOURS, KINDS, OBJECT_OF, PHRASE_OF, PHRASES, SENTENCES
 from core.embedding.nulls import NULLS
 from core.metrics.blocks import block_precision
@@ -67,7 +66,8 @@ def over_null(evidence: Any, reference: str, null: str, k: int) -> Estimate:
         key of `core.embedding.nulls.NULLS`.
     k : int
     """
-    other = evidence.embedding(reference).values
+    reached = evidence.embedding(reference)
+    other = reached.values
     spaces = evidence.agents("baseline").embeddings
     ends, nulls = spaces[:, -1], spaces[:, 0]
     if null != "untrained agent":
@@ -82,10 +82,9 @@ def over_null(evidence: Any, reference: str, null: str, k: int) -> Estimate:
     mean, low, high, df = crossed_interval(gaps)
     drawn = renamings(DRAWS // 5, np.random.default_rng(SEED))
     moved = relabelled(ends, other, k, drawn) - relabelled(nulls, other, k, drawn)
-    half = float(np.hypot((high - low) / 2, stdtrit(df, 0.975) * moved.std(ddof=1)))
-    method = f"P@{k} over {null}, interval over seeds, sentences and words"
-    name = evidence.embedding(reference).name
-    return Estimate(mean, mean - half, mean + half, len(gaps), method, 0.95, SEED, name, df)
+    method = f"P@{k} over {null}, interval over seeds, sentences"
+    gap = Estimate(mean, low, high, len(gaps), method, df=df)
+    return widened(gap, float(moved.std(ddof=1)), "words", reached.name)
 
 
 def best_words(space: np.ndarray, k: int) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Any
 
 from core.agent.errors import AgentError
 from core.agent.instructions import TOKENISATIONS
+from core.arguments import at_least_one, seed
 from core.evidence.replicated import AGENTS
 from core.paths import ROOT
 
@@ -32,8 +33,8 @@ def _demonstrate(commands: Any) -> None:
         "Let BabyAI's bot, and a search for the task that it lacks, carry out the 108 instructions "
         "in turn. Run again with the same options to go on where it was stopped.",
     )
-    parser.add_argument("--episodes", type=_at_least_one, default=10000, help="default: 10000")
-    parser.add_argument("--seed", type=_seed, default=0, help="default: 0")
+    parser.add_argument("--episodes", type=at_least_one, default=10000, help="default: 10000")
+    parser.add_argument("--seed", type=seed, default=0, help="default: 0")
     _out(parser, DEMONSTRATIONS)
 
 
@@ -45,12 +46,12 @@ def _train(commands: Any) -> None:
         "Train agents by behavioural cloning, one process each. Run again with the same options "
         "to go on where it was stopped; on a CPU the result is the same to the bit.",
     )
-    parser.add_argument("--seeds", type=_at_least_one, default=10, help="agents (default: 10)")
+    parser.add_argument("--seeds", type=at_least_one, default=10, help="agents (default: 10)")
     parser.add_argument(
-        "--first-seed", type=_seed, default=0, help="seed of the first one (default: 0)"
+        "--first-seed", type=seed, default=0, help="seed of the first one (default: 0)"
     )
-    parser.add_argument("--updates", type=_at_least_one, default=20000, help="default: 20000")
-    parser.add_argument("--batch", type=_at_least_one, default=64, help="default: 64")
+    parser.add_argument("--updates", type=at_least_one, default=20000, help="default: 20000")
+    parser.add_argument("--batch", type=at_least_one, default=64, help="default: 64")
     parser.add_argument(
         "--learning-rate", type=float, default=1e-3, metavar="RATE", help="default: 0.001"
     )
@@ -126,11 +127,11 @@ def _evaluate(commands: Any) -> None:
         help=f"a checkpoint, or a folder of them (default: {RUNS})",
     )
     parser.add_argument(
-        "--episodes", type=_at_least_one, default=30, help="per instruction (default: 30)"
+        "--episodes", type=at_least_one, default=30, help="per instruction (default: 30)"
     )
     parser.add_argument(
         "--seed",
-        type=_seed,
+        type=seed,
         default=3,
         help="of the episodes' starts (default: 3)",
     )
@@ -146,8 +147,8 @@ def _replicate(commands: Any) -> None:
         "Make demonstrations, train every agent that the claims rest on, and write what is kept "
         "of them. Takes about an hour on two cores. Run again to go on where it was stopped.",
     )
-    parser.add_argument("--episodes", type=_at_least_one, default=10000, help="default: 10000")
-    parser.add_argument("--updates", type=_at_least_one, default=20000, help="default: 20000")
+    parser.add_argument("--episodes", type=at_least_one, default=10000, help="default: 10000")
+    parser.add_argument("--updates", type=at_least_one, default=20000, help="default: 20000")
     parser.add_argument(
         "--work",
         type=Path,
@@ -194,7 +195,7 @@ def _device(parser: argparse.ArgumentParser) -> None:
 def _machine(parser: argparse.ArgumentParser) -> None:
     _device(parser)
     parser.add_argument(
-        "--jobs", type=_at_least_one, help="agents trained at a time (default: one per core)"
+        "--jobs", type=at_least_one, help="agents trained at a time (default: one per core)"
     )
 
 
@@ -206,27 +207,3 @@ def _out(parser: argparse.ArgumentParser, default: Path) -> None:
 
 def _shown(path: Path) -> Path:
     return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
-
-
-def _at_least_one(text: str) -> int:
-    number = _whole(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
-
-
-def _seed(text: str) -> int:
-    number = _whole(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError("must not be negative")
-    if number >= 2**63:
-        raise argparse.ArgumentTypeError("must be below 2**63")
-    return number
-
-
-def _whole(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        msg = f"{text!r} is not a whole number"
-        raise argparse.ArgumentTypeError(msg) from None

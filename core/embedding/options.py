@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from core.arguments import at_least_one, seed
 from core.embedding.errors import EmbeddingError
 from core.embedding.listing import models
 from core.embedding.store import EMBEDDINGS
@@ -71,7 +72,7 @@ def _embed(commands: Any) -> None:
     parser.add_argument(
         "--untrained",
         nargs="+",
-        type=_seed,
+        type=seed,
         metavar="SEED",
         help="draw the weights at random, once for every seed",
     )
@@ -82,7 +83,7 @@ def _embed(commands: Any) -> None:
         "words for tokens",
     )
     parser.add_argument(
-        "--batch", type=_at_least_one, default=16, help="sentences read at a time (default: 16)"
+        "--batch", type=at_least_one, default=16, help="sentences read at a time (default: 16)"
     )
     parser.add_argument(
         "--out",
@@ -114,25 +115,3 @@ def _commit(text: str) -> str:
         msg = "must be a whole commit, 40 digits of 0-9 and a-f"
         raise argparse.ArgumentTypeError(msg)
     return text
-
-
-def _at_least_one(text: str) -> int:
-    number = _whole(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
-
-
-def _seed(text: str) -> int:
-    number = _whole(text)
-    if not 0 <= number < 2**63:
-        raise argparse.ArgumentTypeError("must be from 0 to 2**63 - 1")
-    return number
-
-
-def _whole(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        msg = f"{text!r} is not a whole number"
-        raise argparse.ArgumentTypeError(msg) from None
