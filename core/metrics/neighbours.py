@@ -7,41 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from core.metrics._neighbour_lists import shared_at_every_k, shared_by_row
 from core.metrics.checks import FloatArray, finite
-
-#: Cosines are rounded to so many decimals before they are ranked, so that the last bits of equal
-#: vectors decide nothing.
-DECIMALS = 12
-
-
-def cosine_similarity(x: npt.ArrayLike) -> FloatArray:
-    """Cosine similarity of every two rows.
-
-    Parameters
-    ----------
-    x : array_like, shape (n, d)
-        One embedding per row; finite, none of them zero.
-
-    Returns
-    -------
-    ndarray, shape (n, n)
-        In [-1, 1], symmetric, rounded to 12 decimals.
-
-    Raises
-    ------
-    ValueError
-        When `x` is not a finite matrix of at least two rows, or a row is zero.
-    """
-    x = finite(x, "x", ndim=2, at_least=2)
-    largest = np.abs(x).max(axis=1, keepdims=True, initial=0.0)
-    if not largest.all():
-        row = int(np.flatnonzero(largest[:, 0] == 0)[0])
-        msg = f"row {row} of x is zero: it has no cosine"
-        raise ValueError(msg)
-    # First to a size whose square neither vanishes nor overflows.
-    unit = x / largest
-    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
-    return np.clip((unit @ unit.T).round(DECIMALS), -1.0, 1.0)
+from core.metrics.nearest import NeighbourList, Space, neighbour_list, paired_lists
+from core.metrics.nearest import cosine_similarity as cosine_similarity
 
 
 def neighbour_weights(x: npt.ArrayLike, k: int) -> FloatArray:
@@ -67,15 +36,13 @@ def neighbour_weights(x: npt.ArrayLike, k: int) -> FloatArray:
     ValueError
         As `cosine_similarity`, and when k is out of range.
     """
-    similarity = _others(x, k)
-    n = len(similarity)
-    kth = np.partition(similarity, n - k, axis=1)[:, n - k, None]
-    nearer, tied = similarity > kth, similarity == kth
-    left = k - nearer.sum(axis=1, keepdims=True)
-    return nearer + tied * (left / tied.sum(axis=1, keepdims=True))
+    near = neighbour_list(x, k)
+    weights = np.zeros((len(near), len(near)))
+    weights[near.rows, near.indices] = near.weights
+    return weights
 
 
-def precision_at_k(x: npt.ArrayLike, y: npt.ArrayLike, k: int) -> float:
+def precision_at_k(x: Space, y: Space, k: int) -> float:
     """Share of k nearest neighbours that two spaces have in common, equation (6) of ALM.
 
     Without ties, and on rows of unit length, it is the mutual k-nearest-neighbour alignment of Huh
@@ -83,8 +50,8 @@ def precision_at_k(x: npt.ArrayLike, y: npt.ArrayLike, k: int) -> float:
 
     Parameters
     ----------
-    x, y : array_like, shapes (n, d) and (n, e)
-        The same n things in the same order.
+    x, y : array_like, shapes (n, d) and (n, e), or NeighbourList
+        The same n things in the same order, or their neighbours found at this k or a larger one.
     k : int
         Neighbours per thing, 1 to n - 1.
 
@@ -104,11 +71,11 @@ def precision_at_k(x: npt.ArrayLike, y: npt.ArrayLike, k: int) -> float:
     ----------
     M. Huh, B. Cheung, T. Wang and P. Isola, The Platonic Representation Hypothesis, ICML 2024.
     """
-    near = _shared(neighbour_weights(x, k), neighbour_weights(y, k))
+    near = _shared(*paired_lists(x, y, k))
     return float(near.sum() / (k * len(near)))
 
 
-def sentence_precision_at_k(x: npt.ArrayLike, y: npt.ArrayLike, k: int) -> FloatArray:
+def sentence_precision_at_k(x: Space, y: Space, k: int) -> FloatArray:
     """P@k of every single row, equation (6) before its mean is taken.
 
     Parameters
@@ -126,16 +93,16 @@ def sentence_precision_at_k(x: npt.ArrayLike, y: npt.ArrayLike, k: int) -> Float
     ValueError
         As `precision_at_k`.
     """
-    return _shared(neighbour_weights(x, k), neighbour_weights(y, k)).sum(axis=1) / k
+    return _shared(*paired_lists(x, y, k)) / k
 
 
-def precision_curve(x: npt.ArrayLike, y: npt.ArrayLike, most: int) -> FloatArray:
-    """P@1 to P@most, with every row sorted once.
+def precision_curve(x: Space, y: Space, most: int) -> FloatArray:
+    """P@1 to P@most, from one list of neighbours per space.
 
     Parameters
     ----------
-    x, y : array_like, shapes (n, d) and (n, e)
-        The same n things in the same order.
+    x, y : array_like, shapes (n, d) and (n, e), or NeighbourList
+        The same n things in the same order, or their neighbours found at `most` or beyond.
     most : int
         The largest k, 1 to n - 1.
 
@@ -149,15 +116,12 @@ def precision_curve(x: npt.ArrayLike, y: npt.ArrayLike, most: int) -> FloatArray
     ValueError
         As `precision_at_k`.
     """
-    (ahead_x, tied_x), (ahead_y, tied_y) = _places(x, most), _places(y, most)
-
-    def shared(k: int) -> float:
-        # Of the places up to k, those that a group of ties covers, shared out among the group.
-        near_x = np.clip((k - ahead_x) / tied_x, 0.0, 1.0)
-        near_y = np.clip((k - ahead_y) / tied_y, 0.0, 1.0)
-        return float(_shared(near_x, near_y).sum() / (k * len(near_x)))
-
-    return np.array([shared(k) for k in range(1, most + 1)])
+    a, b = paired_lists(x, y, most)
+    total = np.zeros(most)
+    shared_at_every_k(
+        (a.indptr, a.indices, a.ahead, a.tied), (b.indptr, b.indices, b.ahead, b.tied), total
+    )
+    return total / (np.arange(1, most + 1) * len(a))
 
 
 def pairwise_precision_at_k(spaces: Sequence[npt.ArrayLike], k: int) -> FloatArray:
@@ -253,37 +217,8 @@ def effective_rank(x: npt.ArrayLike) -> float:
     return float(np.exp(-(share * np.log(share)).sum()))
 
 
-def _others(x: npt.ArrayLike, k: int) -> FloatArray:
-    """Cosines, with a row's own out of the running, after a look at k."""
-    similarity = cosine_similarity(x)
-    n = len(similarity)
-    if not 1 <= k < n:
-        msg = f"k is {k}, must lie between 1 and {n - 1}"
-        raise ValueError(msg)
-    np.fill_diagonal(similarity, -np.inf)
-    return similarity
-
-
-def _places(x: npt.ArrayLike, k: int) -> tuple[FloatArray, FloatArray]:
-    """Per row and other: how many are nearer, and how many are just as near, itself included."""
-    similarity = _others(x, k)
-    n = len(similarity)
-    order = np.argsort(-similarity, axis=1, kind="stable")
-    in_order = np.take_along_axis(similarity, order, axis=1)
-    first = np.ones((n, n), dtype=bool)
-    first[:, 1:] = in_order[:, 1:] != in_order[:, :-1]
-    last = np.roll(first, -1, axis=1)
-    place = np.arange(n)
-    start = np.maximum.accumulate(np.where(first, place, 0), axis=1)
-    stop = np.minimum.accumulate(np.where(last, place + 1, n)[:, ::-1], axis=1)[:, ::-1]
-    ahead, tied = np.empty((n, n)), np.empty((n, n))
-    np.put_along_axis(ahead, order, start, axis=1)
-    np.put_along_axis(tied, order, stop - start, axis=1)
-    return ahead, tied
-
-
-def _shared(near_x: FloatArray, near_y: FloatArray) -> FloatArray:
-    if near_x.shape != near_y.shape:
-        msg = f"x has {len(near_x)} rows and y {len(near_y)}; they must pair up"
-        raise ValueError(msg)
-    return near_x * near_y
+def _shared(x: NeighbourList, y: NeighbourList) -> FloatArray:
+    """Per row, the sum of products of the weights of neighbours in common."""
+    found = np.empty(len(x))
+    shared_by_row(x.indptr, x.indices, x.weights, y.indptr, y.indices, y.weights, found)
+    return found

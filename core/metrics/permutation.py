@@ -7,15 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from core.metrics._neighbour_lists import first_wrong, gathered, relabelled, relabelled_untied
 from core.metrics.checks import FloatArray, finite
-from core.metrics.neighbours import neighbour_weights
+from core.metrics.nearest import Space, paired_lists
 
 IntArray = npt.NDArray[np.intp]
 
 #: A draw that falls short of the observed value by no more than rounding counts as reaching it.
 SLACK = 1e-12
-#: Numbers gathered at a time: bounds memory, not results.
-CHUNK = 2_000_000
+#: Up to so many rows a table of n * n bytes, which fits the cache, is the fastest way to look up
+#: neighbours.
+SMALL = 1024
 
 
 def relabellings(n: int, draws: int, rng: np.random.Generator) -> IntArray:
@@ -166,35 +168,42 @@ def permutation_p(observed: float, null: npt.ArrayLike) -> float:
     return float(((null >= observed - SLACK).sum() + 1) / (len(null) + 1))
 
 
-def permuted_precision(
-    x: npt.ArrayLike, y: npt.ArrayLike, k: int, permutations: npt.ArrayLike
-) -> FloatArray:
+def permuted_precision(x: Space, y: Space, k: int, permutations: npt.ArrayLike) -> FloatArray:
     """P@k of x with y[permutation], for many permutations; neighbours are found only once.
 
     Parameters
     ----------
     x, y, k
-        As `core.metrics.neighbours.precision_at_k`.
+        As `core.metrics.neighbours.precision_at_k`; where many spaces are compared, lists of
+        neighbours found beforehand save finding them again.
     permutations : array_like of int, shape (B, n)
 
     Returns
     -------
     ndarray, shape (B,)
-        In [0, 1].
+        In [0, 1]. O(n k) steps each, more with ties; the same to the last bit whichever other
+        permutations are asked for.
 
     Raises
     ------
     ValueError
         As `precision_at_k`, and when a row of `permutations` is no permutation of the n rows.
     """
-    near_x, near_y = neighbour_weights(x, k), neighbour_weights(y, k)
+    near_x, near_y = paired_lists(x, y, k)
     n = len(near_x)
-    if len(near_y) != n:
-        raise ValueError(f"x has {n} rows and y {len(near_y)}; they must pair up")
     permutations = as_permutations(permutations, n)
-    # Without ties only k of n - 1 weights are not zero.
-    i, j = np.nonzero(near_x)
-    return permuted_sums(near_x[i, j], near_y, i, j, permutations) / (k * n)
+    found = np.empty(len(permutations))
+    if n <= SMALL and len(near_x.indices) == len(near_y.indices) == n * k:
+        table = np.zeros((n, n), dtype=np.uint8)
+        table[near_y.rows, near_y.indices] = 1
+        near = near_x.indices.astype(np.uint16).reshape(n, k)
+        relabelled_untied(near, table, permutations, found)
+    else:
+        a, b = near_x, near_y
+        relabelled(
+            a.indptr, a.indices, a.weights, b.indptr, b.indices, b.weights, permutations, found
+        )
+    return found / (k * n)
 
 
 def permuted_sums(
@@ -214,10 +223,28 @@ def permuted_sums(
     Returns
     -------
     ndarray, shape (B,)
+        Each summed in the order of the weights: the same to the last bit whichever other
+        permutations are asked for.
+
+    Raises
+    ------
+    ValueError
+        When `i`, `j` and `weights` do not pair up, an index is out of range, `matrix` is not square
+        or not finite, or as `as_permutations`.
     """
-    step = max(1, CHUNK // max(1, len(weights)))
-    parts = (permutations[at : at + step] for at in range(0, len(permutations), step))
-    return np.concatenate([matrix[part[:, i], part[:, j]] @ weights for part in parts])
+    matrix = finite(matrix, "matrix", ndim=2)
+    n = len(matrix)
+    if matrix.shape != (n, n):
+        raise ValueError(f"matrix has shape {matrix.shape}, expected a square")
+    i, j = np.ascontiguousarray(i, dtype=np.intp), np.ascontiguousarray(j, dtype=np.intp)
+    for name, at in (("i", i), ("j", j)):
+        if at.shape != np.shape(weights) or ((at < 0) | (at >= n)).any():
+            raise ValueError(f"{name} must hold a row of the {n}, 0 to {n - 1}, per weight")
+    permutations = as_permutations(permutations, n)
+    found = np.empty(len(permutations))
+    weights = np.ascontiguousarray(weights, dtype=np.float64)
+    gathered(weights, np.ascontiguousarray(matrix), i, j, permutations, found)
+    return found
 
 
 def as_permutations(permutations: npt.ArrayLike, n: int) -> IntArray:
@@ -243,10 +270,11 @@ def as_permutations(permutations: npt.ArrayLike, n: int) -> IntArray:
         raise ValueError(f"permutations has shape {array.shape}, expected (draws, {n})")
     if not np.issubdtype(array.dtype, np.integer):
         raise ValueError(f"permutations holds {array.dtype}, expected whole numbers")
-    wrong = np.flatnonzero((np.sort(array, axis=1) != np.arange(n)).any(axis=1))
-    if len(wrong):
-        raise ValueError(f"row {wrong[0]} of permutations is no permutation of 0 to {n - 1}")
-    return array.astype(np.intp, copy=False)
+    array = np.ascontiguousarray(array, dtype=np.intp)
+    wrong = first_wrong(array)
+    if wrong >= 0:
+        raise ValueError(f"row {wrong} of permutations is no permutation of 0 to {n - 1}")
+    return array
 
 
 def _at_least_one(draws: int) -> None:

@@ -357,6 +357,13 @@ def test_curve_at_the_size_of_the_paper():
     assert_allclose(precision_curve(x, y, 15)[[0, 4, 14]], expected)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_curve_of_swapped_spaces_is_the_same_to_the_last_bit(seed):
+    rng = np.random.default_rng(seed)
+    x, y = rng.integers(1, 4, size=(2, 60, 3))
+    assert_array_equal(precision_curve(x, y, 59), precision_curve(y, x, 59))
+
+
 def test_curve_is_the_mean_of_ties_broken_at_random():
     rng = np.random.default_rng(13)
     x, y = rng.integers(1, 4, size=(12, 2)), rng.integers(0, 3, size=(12, 3))

@@ -1,5 +1,6 @@
 """Relabellings and what is made of them."""
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import permutations, product
 
 import numpy as np
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 import core.metrics.permutation
-from core.metrics.neighbours import precision_at_k
+from core.metrics.nearest import neighbour_list
+from core.metrics.neighbours import cosine_similarity, precision_at_k
 from core.metrics.permutation import (
     as_permutations,
     factor_relabellings,
@@ -171,7 +173,73 @@ def test_relabelling_an_unrelated_space_gives_chance():
     assert_allclose(null.mean(), 15 / 107, atol=4 * stats.hypergeom(107, 15, 15).std() / 15 / 20)
 
 
-def test_sums_do_not_depend_on_how_many_are_gathered_at_a_time(monkeypatch):
+def dense(x, k):
+    """Each row's weights by counting: how many are nearer, how many as near."""
+    similarity = cosine_similarity(x)
+    np.fill_diagonal(similarity, -np.inf)
+    mine, others = similarity[:, :, None], similarity[:, None]
+    nearer, tied = (others > mine).sum(axis=2), (others == mine).sum(axis=2)
+    return np.clip((k - nearer) / tied, 0, 1)
+
+
+def one_by_one(x, y, k, orders):
+    return [(dense(x, k) * dense(y[order], k)).sum() / (k * len(x)) for order in orders]
+
+
+@given(
+    st.data(),
+    st.integers(2, 9).flatmap(
+        lambda n: st.tuples(*[strategies.ratings(n, n, low=1, high=3) for _ in range(2)])
+    ),
+    strategies.seeds,
+)
+def test_permuted_precision_is_that_found_by_counting(data, pair, seed):
+    x, y = pair
+    n = len(x)
+    k = data.draw(st.integers(1, n - 1))
+    orders = relabellings(n, 5, np.random.default_rng(seed))
+    # Twins on one side, and a space without structure.
+    for first, second in ((x, y), (x[np.arange(n) // 2], y), (np.ones_like(x), y), (y, y)):
+        found = permuted_precision(first, second, k, orders)
+        assert_allclose(found, one_by_one(first, second, k, orders), atol=1e-12)
+
+
+@pytest.mark.parametrize("k", [1, 6, 39])
+@pytest.mark.parametrize("tied", [(), (0,), (1,), (0, 1)])
+def test_few_rows_and_many_are_counted_alike(monkeypatch, k, tied):
+    rng = np.random.default_rng(k)
+    spaces = [rng.normal(size=(40, 4)), rng.normal(size=(40, 5))]
+    for which in tied:
+        spaces[which] = np.sign(spaces[which]) + 0.4
+    orders = relabellings(40, 30, rng)
+    x, y = spaces
+    found = permuted_precision(x, y, k, orders)
+    assert_allclose(found, one_by_one(x, y, k, orders), atol=1e-12)
+    if not tied:
+        assert_array_equal(found, np.rint(found * k * 40) / (k * 40))
+    monkeypatch.setattr(core.metrics.permutation, "SMALL", 0)
+    assert_array_equal(permuted_precision(x, y, k, orders), found)
+
+
+@pytest.mark.parametrize("small", [0, 1024])
+@pytest.mark.parametrize("tied", [False, True])
+def test_neither_parts_nor_threads_change_a_bit(monkeypatch, small, tied):
+    monkeypatch.setattr(core.metrics.permutation, "SMALL", small)
+    rng = np.random.default_rng(2)
+    x, y = rng.normal(size=(2, 50, 3))
+    if tied:
+        x, y = np.sign(x) + 0.4, np.sign(y) + 0.3
+    near_x, near_y = neighbour_list(x, 7), neighbour_list(y, 7)
+    orders = relabellings(50, 200, rng)
+    whole = permuted_precision(x, y, 7, orders)
+    parts = np.array_split(orders, 13)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda part: permuted_precision(near_x, near_y, 7, part), parts))
+    assert_array_equal(np.concatenate(found), whole)
+    assert_array_equal(permuted_precision(x, y, 7, orders[::-1]), whole[::-1])
+
+
+def test_sums_by_hand_and_the_same_in_parts():
     rng = np.random.default_rng(9)
     matrix, weights = rng.normal(size=(6, 6)), rng.normal(size=36)
     i, j = np.divmod(np.arange(36), 6)
@@ -179,9 +247,36 @@ def test_sums_do_not_depend_on_how_many_are_gathered_at_a_time(monkeypatch):
     whole = permuted_sums(weights, matrix, i, j, orders)
     plain = [(weights.reshape(6, 6) * matrix[np.ix_(order, order)]).sum() for order in orders]
     assert_allclose(whole, plain)
-    for chunk in (1, 100):
-        monkeypatch.setattr(core.metrics.permutation, "CHUNK", chunk)
-        assert_allclose(permuted_sums(weights, matrix, i, j, orders), plain)
+    for step in (1, 3):
+        parts = [orders[at : at + step] for at in range(0, 10, step)]
+        found = [permuted_sums(weights, matrix, i, j, part) for part in parts]
+        assert_array_equal(np.concatenate(found), whole)
+    # However the arrays lie in memory.
+    assert_array_equal(permuted_sums(weights, matrix.T, j, i, orders), whole)
+    both = np.column_stack([i, j])
+    assert_array_equal(permuted_sums(weights, matrix, both[:, 0], both[:, 1], orders), whole)
+    assert_array_equal(permuted_sums(weights[:0], matrix, i[:0], j[:0], orders), np.zeros(10))
+
+
+@pytest.mark.parametrize(
+    ("i", "j", "message"),
+    [([0, 3], [0, 1], "i must"), ([0, 1], [-1, 0], "j must"), ([0], [0, 1], "i must")],
+)
+def test_refuses_places_outside_the_matrix(i, j, message):
+    i, j = np.array(i), np.array(j)
+    with pytest.raises(ValueError, match=message):
+        permuted_sums(np.ones(2), np.ones((3, 3)), i, j, np.arange(3)[None])
+    with pytest.raises(ValueError, match="expected a square"):
+        permuted_sums(np.ones(1), np.ones((3, 2)), i[:1], i[:1], np.arange(3)[None])
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.uint64, ">i4"])
+def test_permutations_may_be_any_whole_numbers(kind):
+    orders = relabellings(9, 4, np.random.default_rng(0))
+    found = as_permutations(orders.astype(kind), 9)
+    assert found.dtype == np.intp
+    assert_array_equal(found, orders)
+    assert_array_equal(as_permutations(np.asfortranarray(orders), 9), orders)
 
 
 @pytest.mark.parametrize(
@@ -189,6 +284,10 @@ def test_sums_do_not_depend_on_how_many_are_gathered_at_a_time(monkeypatch):
     [
         ([[0, 1, 1]], "row 0 of permutations is no permutation of 0 to 2"),
         ([[0, 1, 2], [1, 2, 3]], "row 1"),
+        ([[0, 1, 2], [2, 0, 1], [1, 0, 1]], "row 2"),
+        ([[-1, 0, 1]], "row 0"),
+        (np.array([[2**63 + 1, 0, 1]], dtype=np.uint64), "row 0"),
+        ([[2**40, 0, 1]], "row 0"),
         ([[0, 1]], r"expected \(draws, 3\)"),
         ([0, 1, 2], "expected"),
         (np.empty((0, 3), dtype=int), "expected"),
