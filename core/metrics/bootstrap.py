@@ -3,21 +3,25 @@
 import math
 import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from core.metrics._weighted_ranks import centred_ranks, covariance
+from core.metrics._comparison import Comparison
 from core.metrics.checks import FloatArray, finite, fraction
 
 SelfPairs = Literal["keep", "drop"]
+Run = Callable[..., Sequence[Any]]
 
-LARGEST_N = 2460
-"""N^3 / 3, with N the number of pairs, bounds every sum and must stay below 2^63."""
+#: Concepts are numbered, and pairs counted, in 16 and 32 bits.
+LARGEST_N = 65_535
+#: Resamples that a thread, or a worker elsewhere, computes at a time: bounds overhead, not results.
+BATCH = 128
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,7 @@ def resample(
     n_resamples : int
         Number of resamples B, at least 1.
     rng : numpy.random.Generator
-        Advanced by B * n integers; `bootstrap_rsa` draws the same indices from the same state.
+        Advanced by B * n integers; `draw_counts` draws the same indices from the same state.
 
     Returns
     -------
@@ -125,12 +129,15 @@ def bootstrap_rsa(
     n_resamples: int,
     rng: np.random.Generator,
     self_pairs: SelfPairs = "keep",
+    run: Run | None = None,
 ) -> RsaBootstrap:
     """Resample concepts and compute every model's RSA on the resampled RDMs.
 
     The distances are fixed: z-scores, if any, were taken once, over all concepts. The result is
     that of re-indexing both square RDMs, but each RDM is sorted only once: a resample is a weight
-    per pair of concepts, mid-ranks are running sums of weights, and all sums are exact integers.
+    per pair of concepts, mid-ranks are running sums of weights, and all sums are exact integers
+    up to n = 2,299; above, covariances are doubles summed in blocks (1e-12). 32 resamples are
+    computed at a time.
 
     A concept drawn k times makes k (k - 1) / 2 pairs with itself at distance 0, (n - 1) / 2 pairs
     per resample on average. They are alike in every RDM and so pull rho upwards.
@@ -144,9 +151,13 @@ def bootstrap_rsa(
     n_resamples : int
         Number of resamples B, at least 1.
     rng : numpy.random.Generator
-        Advanced by B * n integers whatever the models: all see the same resamples.
+        Advanced by B * n integers whatever the models, as by `draw_counts`.
     self_pairs : {"keep", "drop"}
         Keep the pairs of a concept with itself, or leave them out.
+    run : callable, optional
+        `run(function, batches, shared=objects)` returns `function(*objects, batch)` for every
+        batch, in their order, computed wherever it likes; by default in threads, one per core. The
+        result does not depend on it.
 
     Returns
     -------
@@ -156,14 +167,18 @@ def bootstrap_rsa(
     Raises
     ------
     ValueError
-        When an RDM is not a condensed one of the same n >= 3 concepts, n exceeds 2,460 (beyond
-        which 64-bit integers overflow), a value is not finite or negative, or an option is unknown.
+        When an RDM is not a condensed one of the same n >= 3 concepts, n exceeds 65,535,
+        a value is not finite or negative, or an option is unknown.
+
+    Notes
+    -----
+    Memory: 9 bytes per pair for the human RDM and 17 more for each model while the call lasts, and
+    for each thread 64 bytes per distinct human distance: 11, 21 and 79 MB at n = 1,570.
     """
     if self_pairs not in ("keep", "drop"):
         raise ValueError(f"self_pairs is {self_pairs!r}, choose 'keep' or 'drop'")
     human = finite(human, "human")
     n = _concepts(human)
-    _check_counts(n, n_resamples)
     rdms = {name: finite(model, f"models[{name!r}]") for name, model in models.items()}
     for name, distances in {"human": human, **rdms}.items():
         if distances.shape != human.shape:
@@ -173,13 +188,13 @@ def bootstrap_rsa(
             )
         if distances.min() < 0:
             raise ValueError(f"{name} has a negative distance")
-    compare = _Comparison(human, rdms, n, self_pairs == "keep")
-    rho = compare(np.ones(n, dtype=np.intp))
-    counts = [np.bincount(_draw(n, rng), minlength=n) for _ in range(n_resamples)]
-    # The compiled walks release the interpreter's lock, so that threads use every core.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        rows = list(pool.map(compare, counts))
-    draws = {name: np.array([row[name] for row in rows]) for name in rdms}
+    compare = Comparison(human, rdms, n, keep=self_pairs == "keep")
+    # Every concept once goes first: the RSA itself.
+    counts = np.vstack([np.ones(n, dtype=np.intp), draw_counts(n, n_resamples, rng)])
+    batches = [counts[start : start + BATCH] for start in range(0, len(counts), BATCH)]
+    rows = np.hstack((run or _in_threads)(Comparison.rhos, batches, shared=(compare,)))
+    rho = {name: float(row[0]) for name, row in zip(rdms, rows, strict=True)}
+    draws = {name: row[1:] for name, row in zip(rdms, rows, strict=True)}
     undefined = sum(int(np.isnan(d).sum()) for d in draws.values())
     if undefined:
         warnings.warn(
@@ -190,69 +205,36 @@ def bootstrap_rsa(
     return RsaBootstrap(n, n_resamples, self_pairs, rho, draws)
 
 
-class _Order:
-    """One RDM's pairs in increasing distance, with the ends of its tie groups."""
-
-    def __init__(self, distances: FloatArray, first: npt.NDArray, second: npt.NDArray):
-        self.order = np.argsort(distances, kind="stable")
-        in_order = distances[self.order]
-        self.first = first[self.order]
-        self.second = second[self.order]
-        self.last = np.r_[in_order[1:] != in_order[:-1], True].astype(np.uint8)
-
-    def groups(self) -> npt.NDArray[np.int32]:
-        """Tie group of every pair, in the pairs' own order, from 0."""
-        out = np.empty(len(self.order), dtype=np.int32)
-        out[self.order] = np.cumsum(self.last, dtype=np.int32) - self.last
-        return out
+def _in_threads(
+    function: Callable[..., Any], batches: Sequence[Any], *, shared: tuple[Any, ...]
+) -> list[Any]:
+    # Compiled code releases the interpreter's lock.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(partial(function, *shared), batches))
 
 
-class _Comparison:
-    """RDMs sorted once, compared with the human one under any counts of the concepts."""
+def draw_counts(n: int, n_resamples: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
+    """Draw n of n concepts with replacement, B times, and count how often each came.
 
-    def __init__(self, human: FloatArray, rdms: Mapping[str, FloatArray], n: int, keep: bool):
-        self.keep = keep
-        first, second = _pairs(n, keep)
-        diagonal = np.zeros(n if keep else 0)
-        self.human = _Order(np.r_[human, diagonal], first, second)
-        groups = self.human.groups()
-        self.models = {}
-        for name, distances in rdms.items():
-            model = _Order(np.r_[distances, diagonal], first, second)
-            self.models[name] = model, groups[model.order]
-        self.groups = int(groups.max()) + 1
+    Parameters
+    ----------
+    n, n_resamples : int
+        Concepts, and resamples B, at least 1 each.
+    rng : numpy.random.Generator
+        Advanced by B * n integers; `resample` draws the same indices from the same state.
 
-    def __call__(self, counts: npt.NDArray[np.intp]) -> dict[str, float]:
-        """Each model's rho with concept i present `counts[i]` times; NaN where undefined."""
-        weights, total = _weights(counts, self.keep)
-        human, centred = self.human, np.empty(self.groups, dtype=np.int32)
-        variance = centred_ranks(weights, human.first, human.second, human.last, total, centred)
-        rho = {}
-        for name, (model, groups) in self.models.items():
-            shared, other = covariance(
-                weights, model.first, model.second, model.last, groups, total, centred
-            )
-            # Python's integers: the product of the two would not fit into 64 bits.
-            scale = math.sqrt(int(variance) * int(other))
-            rho[name] = max(-1.0, min(1.0, shared / scale)) if scale else math.nan
-        return rho
+    Returns
+    -------
+    ndarray of int, shape (B, n)
+        Rows sum to n.
 
-
-def _pairs(n: int, keep: bool) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint16]]:
-    """Rows of the weight table whose product is a pair's weight; self-pairs come last."""
-    first, second = np.triu_indices(n, 1)
-    if keep:
-        first = np.r_[first, n + np.arange(n)]
-        second = np.r_[second, np.full(n, 2 * n)]
-    return first.astype(np.uint16), second.astype(np.uint16)
-
-
-def _weights(counts: npt.NDArray[np.intp], keep: bool) -> tuple[npt.NDArray[np.int32], int]:
-    """Table of counts w, then w (w - 1) / 2, then 1; and the number of pairs in the resample."""
-    repeats = counts * (counts - 1) // 2
-    table = np.r_[counts, repeats, 1].astype(np.int32)
-    n = len(counts)
-    return table, n * (n - 1) // 2 - (0 if keep else int(repeats.sum()))
+    Raises
+    ------
+    ValueError
+        When `n` or `n_resamples` is below 1.
+    """
+    _check_counts(n, n_resamples)
+    return np.array([np.bincount(_draw(n, rng), minlength=n) for _ in range(n_resamples)])
 
 
 def _draw(n: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
@@ -266,10 +248,7 @@ def _concepts(distances: FloatArray) -> int:
             f"human has {len(distances)} distances, not n (n - 1) / 2 of at least 3 concepts"
         )
     if n > LARGEST_N:
-        raise ValueError(
-            f"{n} concepts: exact 64-bit sums overflow beyond {LARGEST_N}; "
-            "draw a subset of concepts, or use `resample` on the square RDMs"
-        )
+        raise ValueError(f"{n} concepts: at most {LARGEST_N} fit; draw a subset of them")
     return n
 
 

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeAlias
+
 import numpy as np
 import numpy.typing as npt
 
 from core.metrics.checks import FloatArray, finite
 from core.metrics.permutation import as_permutations
+
+Spaces: TypeAlias = Sequence[npt.ArrayLike] | FloatArray
+#: Products whose singular values are found at a time: bounds memory, not results.
+CHUNK = 32
 
 
 def residual(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
@@ -78,7 +87,7 @@ def disparity(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     J. C. Gower, Generalized Procrustes analysis, Psychometrika 40 (1975).
     """
     a, b = _paired(a, b)
-    return _disparity(_nuclear(_standard(a, "a"), _standard(b, "b")))
+    return float(_disparity(_nuclear(_standard(a, "a"), _standard(b, "b"))))
 
 
 def rotation_disparity(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
@@ -165,6 +174,36 @@ def disparity_after_pca(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     return disparity(*_equally_wide(*_paired(a, b)))
 
 
+def pairwise_disparity(first: Spaces, second: Spaces, *, pca: bool = True) -> FloatArray:
+    """`disparity_after_pca`, or `disparity`, of every space of one sequence with every other's.
+
+    Each space is reduced and standardised once.
+
+    Parameters
+    ----------
+    first, second : sequence of array_like, or ndarray, shapes (m, n, d) and (l, n, e)
+        The same n points in the same order.
+    pca : bool
+        Reduce the wider spaces to the width of the narrower.
+
+    Returns
+    -------
+    ndarray, shape (m, l)
+        In [0, 1]. Scratch memory: 16 l min(n, d) min(n, e) bytes, and a copy of both.
+
+    Raises
+    ------
+    ValueError
+        As `disparity`, and when a sequence is empty or its spaces are not equally wide.
+    """
+    a, b = _alike(first, "first"), _alike(second, "second")
+    _paired(a[0], b[0])
+    width = min(a[0].shape[1], b[0].shape[1]) if pca else None
+    a, b = (np.array([_ready(x, name, width) for x in spaces])
+            for spaces, name in ((a, "first"), (b, "second")))  # fmt: skip
+    return np.array([_disparity(_nuclear_norms(x.T @ b)) for x in a])
+
+
 def permuted_disparity(
     a: npt.ArrayLike, b: npt.ArrayLike, permutations: npt.ArrayLike
 ) -> FloatArray:
@@ -191,7 +230,11 @@ def permuted_disparity(
     a, b = _equally_wide(*_paired(a, b))
     permutations = as_permutations(permutations, len(a))
     a, b = (_components(_standard(x, name)) for x, name in ((a, "a"), (b, "b")))
-    return np.array([_disparity(_nuclear(a, b[each])) for each in permutations])
+    chunks = np.array_split(permutations, -(-len(permutations) // CHUNK))
+    # NumPy lets go of the interpreter's lock in a decomposition, so that threads use every core.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = pool.map(lambda each: _nuclear_norms(a.T @ b[each]), chunks)
+        return _disparity(np.concatenate(list(found)))
 
 
 def _paired(a: npt.ArrayLike, b: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
@@ -200,6 +243,22 @@ def _paired(a: npt.ArrayLike, b: npt.ArrayLike) -> tuple[FloatArray, FloatArray]
         msg = f"a has {len(a)} rows and b {len(b)}; they must pair up"
         raise ValueError(msg)
     return a, b
+
+
+def _alike(spaces: Spaces, name: str) -> list[FloatArray]:
+    """Return spaces of one shape, or say how they differ."""
+    shapes = {np.shape(space) for space in spaces}
+    if len(shapes) != 1:
+        msg = f"{name} has spaces of the shapes {sorted(shapes)}; expected one, and the same"
+        raise ValueError(msg)
+    return [finite(space, f"{name}[{at}]", ndim=2) for at, space in enumerate(spaces)]
+
+
+def _ready(x: FloatArray, name: str, width: int | None) -> FloatArray:
+    """Reduce to a width if given and exceeded, and standardise."""
+    if width is not None and x.shape[1] > width:
+        x = reduce_to(_centred(x, name), width)
+    return _standard(x, name)
 
 
 def _equally_wide(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -240,8 +299,13 @@ def _components(x: FloatArray) -> FloatArray:
 
 
 def _nuclear(a: FloatArray, b: FloatArray) -> float:
-    return float(np.linalg.svd(a.T @ b, compute_uv=False).sum())
+    return float(_nuclear_norms(a.T @ b))
 
 
-def _disparity(nuclear: float) -> float:
-    return min(1.0, max(0.0, 1 - nuclear * nuclear))
+def _nuclear_norms(products: FloatArray) -> FloatArray:
+    """Return the sums of singular values of the matrices in the last two axes."""
+    return np.linalg.svd(products, compute_uv=False).sum(axis=-1)
+
+
+def _disparity(nuclear: FloatArray | float) -> FloatArray:
+    return np.clip(1 - nuclear * nuclear, 0.0, 1.0)

@@ -1,13 +1,16 @@
 """Standardised ratings, representational dissimilarity matrices, and their comparison."""
 
+from collections.abc import Mapping
 from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 from scipy.spatial.distance import pdist
 
+from core.metrics._cosine_pairs import condensed, padded_columns
+from core.metrics._sorting import merge_ties, midranks, stable_order
 from core.metrics.checks import FloatArray, finite
-from core.metrics.correlation import spearman
+from core.metrics.correlation import pearson_with, ranks, spearman
 
 Metric = Literal["cosine", "correlation", "euclidean", "cityblock"]
 
@@ -65,19 +68,15 @@ def rdm(x: npt.ArrayLike, metric: Metric = "cosine") -> FloatArray:
     ValueError
         When `x` is not two-dimensional, n < 2, a value is not finite, the metric is unknown, or a
         row has no direction: all zeros under cosine, constant under correlation.
+
+    Notes
+    -----
+    Needs 20 bytes of memory per pair beside the result, 32 where very many distances all but tie.
     """
-    x = finite(x, "x", ndim=2, at_least=2)
-    if metric not in get_args(Metric):
-        raise ValueError(f"metric {metric!r} is unknown; choose one of {get_args(Metric)}")
-    if metric == "correlation":
-        _refuse(np.ptp(x, axis=1) == 0, "are constant, so have no correlation distance")
-        x = _row_centred(x)
-    if metric in ("cosine", "correlation"):
-        _refuse(~x.any(axis=1), "are all zeros, so have no cosine distance")
-        # Half the squared chord is 1 - cos without its cancellation: exactly 0 for equal rows.
-        return _merge_ties(np.minimum(pdist(_unit(x), "sqeuclidean") / 2, 2.0), TIE)
-    distances = pdist(x, metric)
-    return _merge_ties(distances, TIE * float(distances.max()))
+    distances, tolerance = _distances(x, metric)
+    order, in_order = stable_order(distances)
+    merge_ties(order, in_order, tolerance, distances)
+    return distances
 
 
 def rsa(rdm_a: npt.ArrayLike, rdm_b: npt.ArrayLike) -> float:
@@ -106,6 +105,115 @@ def rsa(rdm_a: npt.ArrayLike, rdm_b: npt.ArrayLike) -> float:
     return spearman(rdm_a, rdm_b)
 
 
+def rsa_many(human: npt.ArrayLike, models: Mapping[str, npt.ArrayLike]) -> dict[str, float]:
+    """RSA of several models with the same human RDM, which is ranked once.
+
+    Parameters
+    ----------
+    human : array_like, shape (n * (n - 1) / 2,)
+        Condensed human RDM with exact ties, as `rdm` gives it.
+    models : mapping of str to array_like, shape (n * (n - 1) / 2,)
+        Condensed RDMs of the models, pairs in the same order.
+
+    Returns
+    -------
+    dict of str to float
+        For each model what `rsa` gives, to the last bit; NaN, with a RuntimeWarning, where an RDM
+        is constant.
+
+    Raises
+    ------
+    ValueError
+        As `rsa`.
+    """
+    with_human = pearson_with(ranks(human))
+    return {name: with_human(ranks(model)) for name, model in models.items()}
+
+
+def rsa_of_features(
+    human: npt.ArrayLike, models: Mapping[str, npt.ArrayLike], metric: Metric = "cosine"
+) -> dict[str, float]:
+    """RSA of several models from their features, every set of distances sorted once.
+
+    Given as such, an RDM is sorted to find its ties and once more to be ranked; where only the RSA
+    is wanted, one sort does for both.
+
+    Parameters
+    ----------
+    human : array_like, shape (n, d)
+        One row per concept; see `rdm`, and `standardise` for ratings.
+    models : mapping of str to array_like, shapes (n, e)
+        The same concepts in the same order; widths may differ.
+    metric : {"cosine", "correlation", "euclidean", "cityblock"}
+        As in `rdm`.
+
+    Returns
+    -------
+    dict of str to float
+        `rsa(rdm(human, metric), rdm(model, metric))` of each model, to the last bit; NaN, with a
+        RuntimeWarning, where an RDM is constant.
+
+    Raises
+    ------
+    ValueError
+        As `rdm` and `rsa`.
+    """
+    with_human = pearson_with(_ranked(human, metric))
+    return {name: with_human(_ranked(model, metric)) for name, model in models.items()}
+
+
+def unit_rows(x: npt.ArrayLike, metric: Metric = "cosine") -> FloatArray:
+    """Rows scaled to length 1, whose inner products are the cosines or correlations of rows.
+
+    Parameters
+    ----------
+    x : array_like, shape (n, d)
+        Finite numbers, n >= 2.
+    metric : {"cosine", "correlation"}
+        Correlation centres every row first.
+
+    Returns
+    -------
+    ndarray, shape (n, d)
+        Rows of any size, 1e-200 say, keep their direction.
+
+    Raises
+    ------
+    ValueError
+        As `rdm`, and when the metric is one of lengths.
+    """
+    x = finite(x, "x", ndim=2, at_least=2)
+    if metric not in ("cosine", "correlation"):
+        raise ValueError(f"metric is {metric!r}; only cosine and correlation compare directions")
+    if metric == "correlation":
+        _refuse(np.ptp(x, axis=1) == 0, "are constant, so have no correlation distance")
+        x = _row_centred(x)
+    _refuse(~x.any(axis=1), "are all zeros, so have no cosine distance")
+    return _unit(x)
+
+
+def _ranked(x: npt.ArrayLike, metric: Metric) -> FloatArray:
+    """Ranks of the canonical distances: those of `rdm`, without writing it down."""
+    distances, tolerance = _distances(x, metric)
+    order, in_order = stable_order(distances)
+    midranks(order, in_order, tolerance, distances)
+    return distances
+
+
+def _distances(x: npt.ArrayLike, metric: Metric) -> tuple[FloatArray, float]:
+    """Condensed distances as computed, and how near two of them may be to be one."""
+    x = finite(x, "x", ndim=2, at_least=2)
+    if metric not in get_args(Metric):
+        raise ValueError(f"metric {metric!r} is unknown; choose one of {get_args(Metric)}")
+    if metric in ("cosine", "correlation"):
+        columns = padded_columns(unit_rows(x, metric))
+        distances = np.empty(len(x) * (len(x) - 1) // 2)
+        condensed(columns, distances)
+        return distances, TIE
+    distances = np.asarray(pdist(x, metric), dtype=np.float64)
+    return distances, TIE * float(distances.max())
+
+
 def _row_centred(x: FloatArray) -> FloatArray:
     x = x / np.abs(x).max(axis=1, keepdims=True)
     return x - x.mean(axis=1, keepdims=True)
@@ -114,17 +222,6 @@ def _row_centred(x: FloatArray) -> FloatArray:
 def _unit(x: FloatArray) -> FloatArray:
     x = x / np.abs(x).max(axis=1, keepdims=True)
     return x / np.sqrt((x * x).sum(axis=1, keepdims=True))
-
-
-def _merge_ties(distances: npt.NDArray[np.floating], tolerance: float) -> FloatArray:
-    order = np.argsort(distances, kind="stable")
-    in_order = distances[order]
-    starts = np.flatnonzero(np.r_[True, np.diff(in_order) > tolerance])
-    values = in_order[starts]
-    values[values <= tolerance] = 0.0
-    out = np.empty(len(distances))
-    out[order] = np.repeat(values, np.diff(np.r_[starts, len(distances)]))
-    return out
 
 
 def _refuse(rows: npt.ArrayLike, why: str) -> None:

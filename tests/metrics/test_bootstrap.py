@@ -6,6 +6,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
+from core.metrics import bootstrap
+from core.metrics._comparison import Comparison
 from core.metrics.bootstrap import bootstrap_rsa, percentile_interval, resample
 from core.metrics.rdm import rdm, rsa, standardise
 from core.metrics.words import mean_interval
@@ -259,22 +261,102 @@ def test_constant_model_is_nan():
     assert np.isnan(found.draws["m"]).all()
 
 
-def test_largest_sums_fit():
-    # Perfectly correlated untied RDMs of the largest n make the largest sums: N^3 / 3.
-    n = 2460
-    human = np.arange(n * (n - 1) // 2, dtype=float) + 1
-    found = bootstrap_rsa(
-        human, {"same": human, "turned": human[::-1]}, n_resamples=1, rng=np.random.default_rng(0)
+# --- 32 resamples at a time, against one by one in array arithmetic
+
+
+def counts_of(n, rows, seed):
+    rng = np.random.default_rng(seed)
+    return np.array([np.bincount(rng.integers(n, size=n), minlength=n) for _ in range(rows)])
+
+
+def untied_rdm(n, seed):
+    return np.random.default_rng(seed).permutation(n * (n - 1) // 2).astype(np.float64) + 1
+
+
+def with_zeros(distances, share, seed):
+    """Some pairs at distance 0, where pairs of a concept with itself join them."""
+    return np.where(np.random.default_rng(seed).random(len(distances)) < share, 0, distances)
+
+
+WORLDS = {
+    "untied": lambda n: (untied_rdm(n, 1), untied_rdm(n, 2)),
+    "tied": lambda n: (random_rdm(n, 1), random_rdm(n, 2, levels=3)),
+    "two values": lambda n: (random_rdm(n, 1, levels=2) > 1, random_rdm(n, 2) > 1),
+    "zeros": lambda n: (with_zeros(untied_rdm(n, 1), 0.2, 3), with_zeros(untied_rdm(n, 2), 0.3, 4)),
+    "one zero": lambda n: (untied_rdm(n, 1) - 1, untied_rdm(n, 2) - 1),
+    "zeros in one": lambda n: (untied_rdm(n, 1), with_zeros(random_rdm(n, 2), 0.5, 4)),
+}
+
+
+@SELF_PAIRS
+@pytest.mark.parametrize("world", WORLDS)
+def test_lanes_equal_one_by_one(world, self_pairs):
+    # 120 concepts make 7,140 pairs, several blocks of ranks; 70 resamples fill two rows and a bit.
+    n = 120
+    human, model = (np.asarray(x, dtype=np.float64) for x in WORLDS[world](n))
+    models = {"a": model, "b": human, "c": model[::-1].copy()}
+    counts = counts_of(n, 70, 5)
+    keep = self_pairs == "keep"
+    exact = Comparison(human, models, n, keep=keep)
+    found = exact.rhos(counts)
+    assert_array_equal(found, np.transpose([exact.plain(row) for row in counts]))
+    assert_allclose(found[1], 1, atol=1e-15)
+    doubles = Comparison(human, models, n, keep=keep, exact=False)
+    assert_allclose(doubles.rhos(counts), found, rtol=0, atol=1e-13)
+    assert_allclose(doubles.plain(counts[0]), found[:, 0], rtol=0, atol=1e-13)
+    for b in (0, 69):
+        indices = np.repeat(np.arange(n), counts[b])
+        expected = oracles.reindexed_rsa(human, model, indices, drop=not keep)
+        assert_allclose(found[0, b], expected, rtol=0, atol=1e-12)
+
+
+@SELF_PAIRS
+def test_counts_beyond_what_lanes_hold_go_one_by_one(self_pairs):
+    # Every concept three times: offsets leave 16 bits. One concept 60 times: products leave 32.
+    n = 120
+    human, model = untied_rdm(n, 1), untied_rdm(n, 2)
+    compare = Comparison(human, {"m": model}, n, keep=self_pairs == "keep")
+    thrice, heap, usual = np.full(n, 3), np.r_[60, np.ones(n - 1, dtype=int)], counts_of(n, 1, 0)[0]
+    (found,) = compare.rhos(np.array([thrice, usual]))
+    (heaped,) = compare.rhos(np.array([heap, usual]))
+    for rho, counts in zip([*found, *heaped], [thrice, usual, heap, usual], strict=True):
+        indices = np.repeat(np.arange(n), counts)
+        expected = oracles.reindexed_rsa(human, model, indices, drop=self_pairs == "drop")
+        assert_allclose(rho, expected, rtol=0, atol=1e-12)
+
+
+def test_whoever_computes_the_batches_the_draws_are_the_same():
+    human, model = random_rdm(30, 1), random_rdm(30, 2)
+
+    def backwards(function, batches, *, shared):
+        assert len(batches) == 3
+        return [function(*shared, batch) for batch in batches[::-1]][::-1]
+
+    usual, other = (
+        bootstrap_rsa(human, {"m": model}, n_resamples=300, rng=np.random.default_rng(3), run=run)
+        for run in (None, backwards)
     )
-    assert_allclose([found.rho["same"], found.rho["turned"]], [1, -1], atol=1e-12)
-    assert_allclose(found.draws["same"], 1, atol=1e-12)
+    assert_array_equal(usual.draws["m"], other.draws["m"])
+    assert usual.rho == other.rho
+    expected = [oracles.reindexed_rsa(human, model, i) for i in drawn(30, 300, 3)[-20:]]
+    assert_allclose(usual.draws["m"][-20:], expected, rtol=0, atol=1e-12)
 
 
-def test_refuses_more_concepts_than_64_bits_hold():
-    n = 2461
-    assert (n * (n - 1) // 2) ** 3 / 3 > 2**63 > ((n - 1) * (n - 2) // 2) ** 3 / 3
-    with pytest.raises(ValueError, match=r"2461 concepts.*overflow beyond 2460"):
-        bootstrap_rsa(np.ones(n * (n - 1) // 2), {}, n_resamples=1, rng=np.random.default_rng(0))
+@pytest.mark.parametrize("n", [2299, 2300])
+def test_the_largest_sums_fit_and_larger_ones_are_doubles(n):
+    # Perfectly correlated untied RDMs make the largest sums: N^3 / 3.
+    human = np.arange(n * (n - 1) // 2, dtype=float) + 1
+    compare = Comparison(human, {"same": human, "turned": human[::-1].copy()}, n, keep=True)
+    assert compare.exact == (n == 2299)
+    same, turned = compare.rhos(np.array([np.ones(n, dtype=int), counts_of(n, 1, 0)[0]]))
+    assert_allclose(same, 1, rtol=0, atol=1e-12)
+    assert_allclose(turned[0], -1, rtol=0, atol=1e-12)
+
+
+def test_refuses_more_concepts_than_16_bits_number(monkeypatch):
+    monkeypatch.setattr(bootstrap, "LARGEST_N", 9)
+    with pytest.raises(ValueError, match="10 concepts: at most 9 fit"):
+        bootstrap_rsa(np.ones(45), {}, n_resamples=1, rng=np.random.default_rng(0))
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from core.metrics.correlation import (
+    kendall,
     pearson,
     pearson_interval,
+    pearson_with,
     ranks,
     spearman,
     spearman_interval,
@@ -32,6 +34,21 @@ TIED = (np.array([1.0, 1, 2, 3, 3]), np.array([2.0, 1, 1, 1, 4]))
 )
 def test_spearman_published(x, y, published, digits):
     assert_allclose(spearman(x, y), published, atol=0.5 * 10**-digits)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "published", "digits"),
+    [
+        # SciPy's documentation of scipy.stats.kendalltau, first example; it has ties on both sides.
+        ([12, 2, 1, 12, 2], [1, 4, 7, 1, 0], -0.47140452079103173, 15),
+        # R: cor(mtcars$mpg, mtcars$wt, method = "kendall").
+        (oracles.MTCARS_MPG, oracles.MTCARS_WT, -0.7278321, 7),
+        # The data of Wikipedia's Spearman example, counted by hand: 20 pairs agree, 25 do not.
+        (oracles.IQ, oracles.TV_HOURS, -5 / 45, 15),
+    ],
+)
+def test_kendall_published(x, y, published, digits):
+    assert_allclose(kendall(x, y), published, atol=0.5 * 10**-digits)
 
 
 def test_pearson_published():
@@ -63,6 +80,46 @@ def test_agrees_with_scipy(pair):
         spearman(x, y), np.corrcoef(stats.rankdata(x), stats.rankdata(y))[0, 1], atol=1e-12
     )
     assert_allclose(pearson(x, y), np.corrcoef(x, y)[0, 1], atol=1e-12)
+
+
+def kendall_by_definition(x, y):
+    """Every pair of observations: signs that agree, over those that are there."""
+    first, second = np.triu_indices(len(x), 1)
+    sign_x, sign_y = np.sign(x[first] - x[second]), np.sign(y[first] - y[second])
+    return (sign_x * sign_y).sum() / np.sqrt((sign_x**2).sum() * (sign_y**2).sum())
+
+
+@given(strategies.paired_samples(least=2))
+@example(TIED)
+def test_kendall_by_definition(pair):
+    x, y = pair
+    assert_allclose(kendall(x, y), kendall_by_definition(x, y), atol=1e-15)
+    assert_allclose(kendall(x, y), stats.kendalltau(x, y)[0], atol=1e-12)
+    assert kendall(x, y) == kendall(y, x)
+    assert kendall(-x, y) == -kendall(x, y)
+    assert kendall(np.exp(x), y**3) == kendall(x, y)
+
+
+@given(strategies.samples())
+def test_kendall_with_itself(x):
+    assert kendall(x, x) == 1
+    assert kendall(x, -x) == -1
+
+
+@pytest.mark.parametrize("levels", [2, 30, 10**9])
+def test_kendall_of_a_long_sample(levels):
+    rng = np.random.default_rng(5)
+    x = rng.integers(0, levels, 50_000)
+    y = x + rng.integers(0, levels, 50_000)
+    assert_allclose(kendall(x, y), stats.kendalltau(x, y)[0], atol=1e-14)
+
+
+@given(strategies.samples(), st.integers(1, 3))
+def test_pearson_with_is_pearson(x, times):
+    with_x = pearson_with(x)
+    for y in (x**2 + np.arange(len(x)), np.arange(len(x)) * float(times)):
+        # To the last bit, and as often as one likes.
+        assert with_x(y) == pearson(x, y) == with_x(y)
 
 
 @given(strategies.paired_samples())
@@ -97,14 +154,14 @@ def test_spearman_joint_order_and_duplication(pair, seed):
     assert_allclose(spearman(np.tile(x, 2), np.tile(y, 2)), spearman(x, y), atol=1e-14)
 
 
-@pytest.mark.parametrize("correlation", [pearson, spearman])
+@pytest.mark.parametrize("correlation", [pearson, spearman, kendall])
 def test_constant_is_nan_with_a_warning(correlation):
     for x, y in (([2, 2, 2], [1, 2, 3]), ([1, 2, 3], [0.1, 0.1, 0.1])):
         with pytest.warns(RuntimeWarning, match="constant"):
             assert np.isnan(correlation(x, y))
 
 
-@pytest.mark.parametrize("correlation", [pearson, spearman])
+@pytest.mark.parametrize("correlation", [pearson, spearman, kendall])
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_refuses_values_that_are_not_finite(correlation, bad):
     with pytest.raises(ValueError, match=r"x has 1 NaN or infinite.*index \[1\]"):
@@ -114,12 +171,13 @@ def test_refuses_values_that_are_not_finite(correlation, bad):
 
 
 def test_refuses_samples_that_do_not_pair():
-    with pytest.raises(ValueError, match="must pair up"):
-        spearman([1, 2, 3], [1, 2])
-    with pytest.raises(ValueError, match="at least 2"):
-        spearman([1], [1])
-    with pytest.raises(ValueError, match="axes"):
-        spearman([[1, 2]], [[1, 2]])
+    for correlation in (pearson, spearman, kendall):
+        with pytest.raises(ValueError, match="must pair up"):
+            correlation([1, 2, 3], [1, 2])
+        with pytest.raises(ValueError, match="at least 2"):
+            correlation([1], [1])
+        with pytest.raises(ValueError, match="axes"):
+            correlation([[1, 2]], [[1, 2]])
 
 
 def test_pearson_survives_extreme_scales():

@@ -12,8 +12,10 @@ from sklearn.decomposition import PCA
 
 from core.metrics.permutation import relabellings
 from core.metrics.procrustes import (
+    CHUNK,
     disparity,
     disparity_after_pca,
+    pairwise_disparity,
     permuted_disparity,
     reduce_to,
     residual,
@@ -236,6 +238,33 @@ def test_reduce_to_has_no_more_columns_than_points_less_one(shape, width, kept):
 
 
 @pytest.mark.parametrize(("narrow", "wide"), [(3, 3), (3, 8), (25, 40), (5, 200)])
+@pytest.mark.parametrize("pca", [True, False])
+def test_pairwise_disparity_is_that_of_every_two(narrow, wide, pca):
+    rng = np.random.default_rng(wide)
+    a, b = rng.normal(size=(3, 20, narrow)), 2 + rng.normal(size=(2, 20, wide))
+    b[1, :, :narrow] += 2 * a[0, :, :wide]
+    measure = disparity_after_pca if pca else disparity
+    expected = np.array([[measure(x, y) for y in b] for x in a])
+    assert_allclose(pairwise_disparity(a, b, pca=pca), expected, atol=TIGHT)
+    assert_allclose(pairwise_disparity(list(b), a.tolist(), pca=pca), expected.T, atol=TIGHT)
+    assert np.ptp(expected) > 0.01 or narrow > 20
+
+
+def test_pairwise_disparity_refuses_spaces_that_are_not_alike():
+    one, flat = np.eye(4)[:, :2], np.ones((4, 2))
+    with pytest.raises(ValueError, match=r"second has spaces of the shapes \[\(3, 3\), \(4, 2\)\]"):
+        pairwise_disparity([one], [one, np.eye(3)])
+    with pytest.raises(ValueError, match="first has spaces of the shapes"):
+        pairwise_disparity([], [one])
+    with pytest.raises(ValueError, match="a has 4 rows and b 3"):
+        pairwise_disparity([one], [np.eye(3)])
+    with pytest.raises(ValueError, match="all points of second are the same"):
+        pairwise_disparity([one, one], [one, flat])
+    with pytest.raises(ValueError, match=r"first\[1\] has 1 NaN"):
+        pairwise_disparity([one, [[0, 1], [1, np.nan], [2, 3], [5, 4]]], [one])
+
+
+@pytest.mark.parametrize(("narrow", "wide"), [(3, 3), (3, 8), (25, 40), (5, 200)])
 def test_permuted_disparity_is_that_of_each_relabelled_space(narrow, wide):
     rng = np.random.default_rng(wide)
     a, b = rng.normal(size=(20, narrow)), rng.normal(size=(20, wide))
@@ -246,6 +275,14 @@ def test_permuted_disparity_is_that_of_each_relabelled_space(narrow, wide):
         expected = [disparity_after_pca(first, second[order]) for order in orders]
         assert_allclose(permuted_disparity(first, second, orders), expected, atol=TIGHT)
         assert expected[0] < min(expected[1:]) or narrow > 20
+
+
+def test_many_permutations_are_as_few():
+    rng = np.random.default_rng(13)
+    a, b = rng.normal(size=(2, 9, 4))
+    orders = relabellings(9, 2 * CHUNK + 1, rng)
+    apart = [permuted_disparity(a, b, [order])[0] for order in orders]
+    assert_array_equal(permuted_disparity(a, b, orders), apart)
 
 
 def test_permuted_disparity_of_spaces_of_low_rank():

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial.distance import pdist, squareform
 
+from core.metrics._cosine_pairs import condensed, padded_columns
 from core.metrics.correlation import pearson
-from core.metrics.rdm import rdm, rsa, standardise
+from core.metrics.rdm import rdm, rsa, rsa_many, rsa_of_features, standardise, unit_rows
 from tests import oracles, strategies
 from tests.oracles import stats
 
@@ -108,6 +109,42 @@ def test_parallel_rows_are_exactly_zero_apart(x):
     assert not both[np.arange(len(x)), np.arange(len(x), 2 * len(x))].any()
 
 
+@pytest.mark.parametrize("d", [1, 4, 11, 300])
+def test_products_are_summed_column_by_column(d):
+    # Another order, or a fused sum, would give other last bits on another machine.
+    x = np.random.default_rng(d).standard_normal((1100 if d == 11 else 60, d))
+    unit = unit_rows(x)
+    first, second = np.triu_indices(len(x), 1)
+    total = np.zeros(len(first))
+    for column in unit.T:
+        total = total + column[first] * column[second]
+    found = np.empty(len(first))
+    condensed(padded_columns(unit), found)
+    assert_array_equal(found, np.clip(1 - total, 0, 2))
+
+
+@pytest.mark.parametrize("d", [12, 300])
+def test_ties_of_many_dimensions(d):
+    # Corners of a cube are equally long, so that whole numbers of agreeing signs rank them.
+    signs = np.random.default_rng(d).choice([-1.0, 1.0], (150, d))
+    disagreeing = pdist(signs, "hamming") * d
+    assert_array_equal(stats.rankdata(rdm(signs)), stats.rankdata(disagreeing.round()))
+    turned = signs @ turn(1, d)
+    assert_array_equal(stats.rankdata(rdm(turned)), stats.rankdata(disagreeing.round()))
+
+
+def test_ranks_are_those_of_half_the_squared_chord():
+    # The same distance by another formula, merged by another hand.
+    x = standardise(np.random.default_rng(8).integers(0, 6, (300, 4)) / 5)
+    chord = pdist(x / np.linalg.norm(x, axis=1, keepdims=True), "sqeuclidean") / 2
+    order = np.argsort(chord)
+    groups = np.cumsum(np.diff(chord[order], prepend=0) > 1e-13)
+    expected = np.empty(len(chord))
+    expected[order] = stats.rankdata(groups)
+    assert len(np.unique(groups)) < 0.9 * len(chord)
+    assert_array_equal(stats.rankdata(rdm(x)), expected)
+
+
 @given(strategies.ratings())
 def test_unequal_distances_stay_apart(x):
     # Squared Euclidean distances of whole numbers are whole, so ties are known without rounding.
@@ -127,6 +164,13 @@ def test_unequal_distances_stay_apart(x):
 def test_a_row_without_direction_is_named(rows, metric, message):
     with pytest.raises(ValueError, match=message):
         rdm(rows, metric)
+
+
+def test_directions_have_no_lengths():
+    assert_allclose(unit_rows([[3, 4], [0, -2]]), [[0.6, 0.8], [0, -1]])
+    assert_allclose(unit_rows([[1, 2, 3], [9, 9, 6]], "correlation").sum(axis=1), 0, atol=1e-15)
+    with pytest.raises(ValueError, match="only cosine and correlation"):
+        unit_rows([[1, 2], [3, 4]], "euclidean")
 
 
 def test_refuses():
@@ -202,3 +246,28 @@ def test_rsa_by_counting_ranks():
     c = rdm([[1, 2], [2, 1], [3, 3], [5, 1]])
     x, y = (oracles.ranks_by_counting(m) for m in (c, b))
     assert_allclose(rsa(c, b), np.corrcoef(x, y)[0, 1], atol=1e-14)
+
+
+@EVERY_METRIC
+@given(strategies.ratings(least=5), strategies.seeds)
+def test_several_models_at_once(metric, x, seed):
+    rng = np.random.default_rng(seed)
+    models = {name: x + rng.integers(0, 3, x.shape) + [0, 4, 9] for name in "abc"}
+    rdms = {name: rdm(model, metric) for name, model in models.items()}
+    human = rdm(x, metric)
+    if all(np.ptp(one) > 0 for one in (human, *rdms.values())):
+        one_by_one = {name: rsa(human, one) for name, one in rdms.items()}
+        # To the last bit.
+        assert rsa_many(human, rdms) == one_by_one
+        assert rsa_of_features(x, models, metric) == one_by_one
+
+
+def test_several_models_of_which_one_is_constant():
+    human, same = np.array([[1, 2], [2, 1], [3, 3], [5, 1]]), np.eye(4) + 1
+    with pytest.warns(RuntimeWarning, match="constant"):
+        found = rsa_many(rdm(human), {"flat": rdm(same), "self": rdm(human)})
+    assert np.isnan(found["flat"])
+    assert_allclose(found["self"], 1, atol=1e-14)
+    with pytest.warns(RuntimeWarning, match="constant"):
+        assert np.isnan(rsa_of_features(human, {"flat": same})["flat"])
+    assert rsa_many(rdm(human), {}) == {}

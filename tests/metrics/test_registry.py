@@ -16,11 +16,13 @@ from core.metrics import (
     cka,
     correlation,
     dependent,
+    exact_null,
     mantel,
     neighbours,
     procrustes,
     rdm,
     similarity,
+    streamed,
     words,
 )
 from tests import strategies
@@ -51,8 +53,18 @@ SYMMETRIC = {
         blocks.block_precision(flat(x), flat(y), np.arange(len(x)) % 2, 2)
     ),
     "cka.linear_cka": lambda x, y: cka.linear_cka(flat(x), flat(y)),
+    "correlation.kendall": correlation.kendall,
     "correlation.pearson": correlation.pearson,
     "correlation.spearman": correlation.spearman,
+    "exact_null.precision_moments": lambda x, y: dataclasses.astuple(
+        exact_null.precision_moments(flat(x), flat(y), 1)
+    ),
+    "exact_null.precision_test": lambda x, y: dataclasses.astuple(
+        exact_null.precision_test(flat(x), flat(y), 1, [np.arange(len(x))]).exact
+    ),
+    "exact_null.relabelling_moments": lambda x, y: dataclasses.astuple(
+        exact_null.relabelling_moments(pairs(x), pairs(y))
+    ),
     "mantel.mantel": lambda x, y: mantel.mantel(pairs(x), pairs(y), [np.arange(len(x))]).r,
     "neighbours.precision_at_k": lambda x, y: neighbours.precision_at_k(flat(x), flat(y), 1),
     "neighbours.precision_curve": lambda x, y: neighbours.precision_curve(flat(x), flat(y), 2),
@@ -68,6 +80,9 @@ SYMMETRIC = {
         swarm(x), swarm(y)
     ),
     "rdm.rsa": rdm.rsa,
+    "streamed.streamed_rsa": lambda x, y: dataclasses.astuple(
+        streamed.streamed_rsa(flat(x), flat(y), bins=2**14)
+    ),
     "words.word_distance": lambda x, y: words.word_distance(x[:, None], y[:, None]),
 }
 
@@ -83,6 +98,7 @@ NOT_SYMMETRIC = {
 # One sample, one figure, or roles that cannot be swapped (human and models).
 NOT_OF_TWO_SAMPLES = {
     "bootstrap.bootstrap_rsa",
+    "bootstrap.draw_counts",
     "bootstrap.percentile_interval",
     "bootstrap.resample",
     "crossed.crossed_interval",
@@ -90,14 +106,19 @@ NOT_OF_TWO_SAMPLES = {
     "correlation.fisher_z",
     "correlation.pearson_interval",
     "correlation.pearson_variance",
+    "correlation.pearson_with",
     "correlation.ranks",
     "correlation.spearman_interval",
     "correlation.spearman_variance",
     "equivalence.tost_correlation",
     "equivalence.tost_mean",
+    "linearised.linearised_rsa",
+    "linearised.ranked_rdm",
     "mantel.partial_mantel",
     "multiplicity.holm",
-    "neighbours.cosine_similarity",
+    "nearest.cosine_similarity",
+    "nearest.neighbour_list",
+    "nearest.paired_lists",
     "neighbours.effective_rank",
     "neighbours.neighbour_composition",
     "neighbours.neighbour_weights",
@@ -109,11 +130,15 @@ NOT_OF_TWO_SAMPLES = {
     "permutation.permuted_sums",
     "permutation.relabellings",
     "permutation.within_blocks",
+    "procrustes.pairwise_disparity",
     "procrustes.permuted_disparity",
     "procrustes.reduce_to",
     "proportion.wilson_interval",
     "rdm.rdm",
+    "rdm.rsa_many",
+    "rdm.rsa_of_features",
     "rdm.standardise",
+    "rdm.unit_rows",
     "words.mean_and_error",
     "words.mean_interval",
     "words.pairs_interval",

@@ -1,0 +1,268 @@
+"""RDMs sorted once and compared under any counts of the concepts, for `core.metrics.bootstrap`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from core.metrics import _weighted_ranks as walks
+from core.metrics._sorting import stable_order
+from core.metrics._weighted_ranks import AHEAD, LANES, LAST, OPENS, SINGLE
+from core.metrics.checks import FloatArray
+
+Counts = npt.NDArray[np.intp]
+
+#: Below 2^64, the cube of the number of pairs keeps 64-bit sums exact (n up to 2,299).
+EXACT_CUBE = 2**64
+#: Pairs that share a base, and the size from which a tie group has one of its own: 16 bits then
+#: hold their offsets in any likely resample.
+BLOCK, LARGE = 2048, 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    """One RDM's pairs in increasing distance, with the ends of its tie groups.
+
+    Attributes
+    ----------
+    first, second : ndarray of uint16, shape (m,)
+        The concepts of each pair.
+    kind : ndarray of uint8, shape (m,)
+        As `core.metrics._weighted_ranks` wants it. A first group at distance 0 is never SINGLE:
+        pairs of a concept with itself join it.
+    zero : bool
+        Whether the smallest distance is 0.
+    groups, blocks : ndarray of int32, shapes (m + AHEAD,) and (m,)
+        Of each pair, the tie group in the human order and its block.
+    """
+
+    first: npt.NDArray[np.uint16]
+    second: npt.NDArray[np.uint16]
+    kind: npt.NDArray[np.uint8]
+    zero: bool
+    groups: npt.NDArray[np.int32]
+    blocks: npt.NDArray[np.int32]
+
+    def starts(self) -> npt.NDArray[np.intp]:
+        """Where each tie group starts."""
+        return np.r_[0, np.flatnonzero(self.kind)[:-1] + 1]
+
+
+def _sorted(
+    distances: FloatArray, pairs: tuple[npt.NDArray[np.uint16], ...]
+) -> tuple[npt.NDArray[np.uint32], dict[str, Any]]:
+    order, in_order = stable_order(distances)
+    last = np.append(in_order[1:] != in_order[:-1], True)
+    alone = np.append(True, last[:-1]) & last
+    zero = bool(in_order[0] == 0)
+    alone[0] &= not zero
+    kind = np.where(alone, np.uint8(SINGLE), last * np.uint8(LAST))
+    first, second = (side[order] for side in pairs)
+    return order, {"first": first, "second": second, "kind": kind, "zero": zero}
+
+
+class Comparison:
+    """A human RDM and models', each sorted once.
+
+    Parameters
+    ----------
+    human : ndarray, shape (n * (n - 1) / 2,)
+        Finite, not negative, n from 3 to 65,535.
+    models : mapping of str to ndarray
+        Of the same shape.
+    keep : bool
+        Whether a concept drawn twice makes a pair with itself, at distance 0.
+    exact : bool, optional
+        Whether sums are 64-bit integers, exact up to n = 2,299, or doubles summed in blocks;
+        as n allows, unless given.
+    """
+
+    def __init__(
+        self,
+        human: FloatArray,
+        models: Mapping[str, FloatArray],
+        n: int,
+        *,
+        keep: bool,
+        exact: bool | None = None,
+    ) -> None:
+        self.n, self.keep = n, keep
+        self.exact = len(human) ** 3 < EXACT_CUBE if exact is None else exact
+        pairs = tuple(side.astype(np.uint16) for side in np.triu_indices(n, 1))
+        order, parts = _sorted(human, pairs)
+        ends = np.flatnonzero(parts["kind"])
+        blocks = _blocks(ends)
+        parts["kind"][ends[np.r_[True, blocks[1:] != blocks[:-1]]]] |= OPENS
+        self.n_groups, self.n_blocks = len(ends), int(blocks[-1]) + 1
+        of_pair = np.empty(len(human), dtype=np.int32)
+        of_pair[order] = np.repeat(np.arange(len(ends), dtype=np.int32), np.diff(ends, prepend=-1))
+        nothing = np.empty(0, dtype=np.int32)
+        self.human = Order(**parts, groups=nothing, blocks=nothing)
+        self.models = {}
+        for name, distances in models.items():
+            order, parts = _sorted(distances, pairs)
+            groups = of_pair[order]
+            padded = np.r_[groups, np.zeros(AHEAD, dtype=np.int32)]
+            self.models[name] = Order(**parts, groups=padded, blocks=blocks[groups])
+
+    def rhos(self, counts: Counts) -> FloatArray:
+        """Return each model's rho under each row of counts, (b, n), as an array (models, b).
+
+        Scratch memory: 64 bytes per distinct human distance, whatever b.
+        """
+        out = np.empty((len(self.models), len(counts)))
+        lanes = _Lanes(self)
+        for start in range(0, len(counts), LANES):
+            part = slice(start, start + LANES)
+            out[:, part], lost = lanes.rhos(counts[part])
+            for b in start + np.flatnonzero(lost):
+                out[:, b] = self.plain(counts[b])
+        return out
+
+    def plain(self, counts: Counts) -> FloatArray:
+        """Return each model's rho with concept i present `counts[i]` times, (models,).
+
+        The same sums by array arithmetic, for counts of any size.
+        """
+        counts = counts.astype(np.int64)
+        own, total = self.totals(counts[None])
+        own, total = int(own[0]), int(total[0])
+
+        def ranked(order: Order) -> tuple[Any, Any, Any]:
+            weights = counts[order.first] * counts[order.second]
+            sums = np.add.reduceat(weights, order.starts())
+            if order.zero:
+                sums[0] += own
+            else:
+                sums = np.r_[own, sums]
+            return weights, sums, 2 * np.cumsum(sums) - sums - total
+
+        weights, sums, ranks = ranked(self.human)
+        variance, own_rank = self._dot(sums, ranks, ranks), ranks[0]
+        ranks = ranks if self.human.zero else ranks[1:]
+        rhos = []
+        for model in self.models.values():
+            weights, sums, other = ranked(model)
+            inner = np.add.reduceat(weights * ranks[model.groups[:-AHEAD]], model.starts())
+            if model.zero:
+                inner[0] += own * own_rank
+            else:
+                inner = np.r_[own * own_rank, inner]
+            scale = variance * self._dot(sums, other, other)
+            rhos.append(_rho(self._dot(inner, other), scale))
+        return np.array(rhos)
+
+    def totals(self, counts: npt.NDArray[np.int64]) -> tuple[Any, Any]:
+        """Return the numbers of pairs of a concept with itself, and of all, per row of counts."""
+        own = (counts * (counts - 1) // 2).sum(1)
+        pairs = counts.sum(1) * (counts.sum(1) - 1) // 2
+        return (own, pairs) if self.keep else (0 * own, pairs - own)
+
+    def _dot(self, *factors: npt.NDArray[np.int64]) -> Any:
+        if self.exact:
+            return int(math.prod(factors).sum())
+        return float(math.prod(one.astype(np.float64) for one in factors).sum())
+
+
+class _Lanes:
+    """Scratch memory of one thread, and what it is used for: 32 resamples at a time."""
+
+    def __init__(self, comparison: Comparison) -> None:
+        self.comparison = comparison
+        sums = np.int64 if comparison.exact else np.float64
+        self.counts = _aligned(comparison.n, np.uint8)
+        self.offsets = _aligned(comparison.n_groups, np.int16)
+        self.bases = _aligned(comparison.n_blocks, np.int32)
+        self.run, self.group, self.lost = (_aligned(1, np.int32) for _ in range(3))
+        self.inner = _aligned(1, np.int64)
+        self.cubes, self.products, self.total = (_aligned(1, sums) for _ in range(3))
+
+    def rhos(self, counts: Counts) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+        """Return (models, b) rhos of up to 32 rows of counts, and which rows did not fit."""
+        compare = self.comparison
+        lanes = np.zeros((LANES, compare.n), dtype=np.int64)
+        lanes[: len(counts)] = counts
+        own, pairs = compare.totals(lanes)
+        most = int(lanes.max())
+        if most**2 * int(pairs.max()) >= 2**31 or most**6 >= 2**31:
+            # Products of 32 bits might overflow; so many copies of a concept are never drawn.
+            return np.empty((len(compare.models), len(counts))), np.ones(len(counts), dtype=bool)
+        self.counts[:] = lanes.T.astype(np.uint8).ravel()
+        human = compare.human
+        self._begin(human, own, pairs)
+        walks.keep_ranks(
+            *(self.counts, human.first, human.second, human.kind),
+            *(self.run, self.group, self.cubes, self.offsets, self.bases, self.lost),
+        )
+        lost = self.lost[: len(counts)] != 0
+        untied = [_cubes_of_pairs(row) for row in lanes]
+        variance = self._variance(pairs, untied)
+        own_rank = own - pairs
+        if human.zero:
+            own_rank = self.bases[:LANES].astype(np.int64) + self.offsets[:LANES]
+        out = np.empty((len(compare.models), len(counts)))
+        for row, model in zip(out, compare.models.values(), strict=True):
+            self._begin(model, own, pairs)
+            self.inner[:] = own * own_rank if model.zero else 0
+            alone = own.astype(self.total.dtype) * own_rank * (own - pairs)
+            self.total[:] = 0 if model.zero else alone
+            walks.sum_products(
+                *(self.counts, model.first, model.second, model.kind, model.groups, model.blocks),
+                *(self.run, self.group, self.inner, self.cubes),
+                *(self.offsets, self.bases, self.products, self.total),
+            )
+            others = self._variance(pairs, untied)
+            shared = self.total.tolist()
+            row[:] = [_rho(shared[b], variance[b] * others[b]) for b in range(len(counts))]
+        return out, lost
+
+    def _begin(self, order: Order, own: Any, pairs: Any) -> None:
+        """Set the running sums behind the pairs of concepts with themselves, or in their midst."""
+        self.lost[:] = 0
+        self.products[:] = 0
+        if order.zero:
+            self.run[:], self.group[:], self.cubes[:] = -pairs, own, 0
+        else:
+            self.run[:], self.group[:] = 2 * own - pairs, 0
+            self.cubes[:] = own.astype(self.cubes.dtype) ** 3
+
+    def _variance(self, pairs: Any, untied: list[int]) -> list[Any]:
+        """Return the sums of squared ranks: (N^3 - sum of T^3) / 3."""
+        sums = [int(n) ** 3 - u for n, u in zip(pairs, untied, strict=True)]
+        cubes = self.cubes.tolist()
+        if self.comparison.exact:
+            # Sums that wrapped around are right again modulo 2^64, which the difference is below.
+            return [(a - b) % EXACT_CUBE // 3 for a, b in zip(sums, cubes, strict=True)]
+        return [(a - b) / 3 for a, b in zip(sums, cubes, strict=True)]
+
+
+def _rho(shared: Any, scale: Any) -> float:
+    # Python's integers: the product of two variances does not fit into 64 bits.
+    return max(-1.0, min(1.0, shared / math.sqrt(scale))) if scale > 0 else math.nan
+
+
+def _cubes_of_pairs(counts: npt.NDArray[np.int64]) -> int:
+    """Return the sum over pairs of concepts of the cube of the pair's weight."""
+    cubes = counts**3
+    return (int(cubes.sum()) ** 2 - int((cubes**2).sum())) // 2
+
+
+def _blocks(ends: npt.NDArray[np.intp]) -> npt.NDArray[np.int32]:
+    """Return each tie group's block, of those that share a base, given where each group ends."""
+    large = np.diff(ends, prepend=-1) > LARGE
+    place = ends // BLOCK
+    opens = large[1:] | large[:-1] | (place[1:] != place[:-1])
+    return np.r_[0, np.cumsum(opens)].astype(np.int32)
+
+
+def _aligned(rows: int, dtype: type) -> npt.NDArray[Any]:
+    """Return rows of lanes, flat, that start at a cache line."""
+    size = rows * LANES * np.dtype(dtype).itemsize
+    raw = np.zeros(size + 64, dtype=np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + size].view(dtype)
