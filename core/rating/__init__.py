@@ -1,0 +1,1 @@
+"""Ratings of words: tables of one's own."""
