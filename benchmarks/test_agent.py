@@ -1,16 +1,17 @@
-"""The agent's pipeline against the plain way, both timed in one run: ratios, not seconds.
-
-Run by ``pytest benchmarks/``. Ours and the plain way take turns, and each counts by its best round.
-"""
+"""The agent's pipeline against the plain way: minigrid's own rendering and steps, a plain loop."""
 
 import copy
-from time import perf_counter
 
 import numpy as np
 import pytest
+
+pytest.importorskip("torch", reason="the agent needs the extra `alm`")
+pytest.importorskip("minigrid", reason="the agent needs the extra `alm`")
+
 import torch
 import torch.nn.functional as F
 
+from benchmarks.timing import Way
 from core.agent.dataset import demonstrations, draw_start
 from core.agent.instructions import INSTRUCTIONS
 from core.agent.rooms import Rooms, Starts
@@ -20,43 +21,14 @@ from core.agent.tiles import pad_views, render
 from core.agent.training import Corpus, learning_rate, minibatch, train
 from core.agent.vision import images
 
-ROUNDS = 3
-TABLE = []
-
 
 @pytest.fixture(scope="module", autouse=True)
-def setting(request):
-    """One thread, and the ratios as a table at the end."""
+def one_thread():
+    """Keep torch to one thread."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-    plugins = request.config.pluginmanager
-    line = plugins.getplugin("terminalreporter").write_line
-    with plugins.getplugin("capturemanager").global_and_fixture_disabled():
-        line(f"\n\n{'':24}{'ours':>12}{'plain':>12}{'ratio':>8}")
-        for name, unit, ours, plain in TABLE:
-            line(f"{name + ', ' + unit + '/s':24}{ours:12,.0f}{plain:12,.0f}{ours / plain:8.1f}")
-
-
-def compare(benchmark, unit, ours, plain):
-    """Time two functions in turn; each returns how much it did."""
-    best = [0.0, 0.0]
-    for _ in range(ROUNDS):
-        for i, function in enumerate((ours, plain)):
-            began = perf_counter()
-            done = function()
-            best[i] = max(best[i], done / (perf_counter() - began))
-    name = benchmark.group
-    benchmark.extra_info |= {
-        "unit": unit,
-        "ours_per_s": best[0],
-        "plain_per_s": best[1],
-        "ratio": best[0] / best[1],
-    }
-    TABLE.append((name, unit, *best))
-    benchmark.pedantic(ours, rounds=ROUNDS)
-    assert best[0] > best[1]
 
 
 def levels(n):
@@ -67,7 +39,7 @@ def levels(n):
 
 
 @pytest.mark.benchmark(group="rendering")
-def test_rendering(benchmark):
+def test_rendering(race):
     envs, starts = levels(108)
     rows = np.resize(np.arange(108), 2000)
     rooms = Rooms(starts[rows])
@@ -75,20 +47,29 @@ def test_rendering(benchmark):
     np.testing.assert_array_equal(render(pad_views(rooms.views()))[:108, :56, :56], frames)
 
     def ours():
-        return len(render(pad_views(rooms.views())))
+        render(pad_views(rooms.views()))
 
     def plain():
-        return len([env.get_frame(tile_size=8, agent_pov=True) for env in envs])
+        for env in envs:
+            env.get_frame(tile_size=8, agent_pov=True)
 
-    compare(benchmark, "frames", ours, plain)
+    ways = Way(ours), {"plain": Way(plain, len(envs), len(rows))}
+    race("rendering", f"{len(rows):,} frames", *ways, unit="frames")
 
 
 @pytest.mark.benchmark(group="stepping")
-def test_stepping(benchmark):
+def test_stepping(race):
     envs, starts = levels(108)
     rows = np.resize(np.arange(108), 2000)
     # Turns, moves and the rest; what the agent sees is part of a step on either side.
     actions = np.random.default_rng(1).integers(6, size=(20, 2000))
+    rooms = Rooms(starts[rows])
+    for action in actions[:5]:
+        rooms.step(action)
+        for env, one in zip(envs, action, strict=False):
+            env.step(int(one))
+        seen = [env.get_frame(tile_size=8, agent_pov=True) for env in envs]
+        np.testing.assert_array_equal(render(pad_views(rooms.views()))[:108, :56, :56], seen)
 
     def ours():
         rooms = Rooms(starts[rows])
@@ -103,7 +84,8 @@ def test_stepping(benchmark):
                 env.step(int(one))
         return 10 * len(envs)
 
-    compare(benchmark, "steps", ours, plain)
+    ways = Way(ours), {"plain": Way(plain, plain(), ours())}
+    race("stepping rooms", f"{actions.size:,} steps", *ways, unit="steps")
 
 
 def plain_logits(agent, tiles, instruction):
@@ -125,7 +107,7 @@ def plain_logits(agent, tiles, instruction):
 
 
 @pytest.mark.benchmark(group="training")
-def test_training(benchmark):
+def test_training(race):
     corpus = Corpus.of(demonstrations(0, 0, range(216))[0], "partial")
     recipe = Recipe(updates=20)
     columns = corpus.tiles, corpus.instruction, corpus.actions
@@ -163,4 +145,5 @@ def test_training(benchmark):
             state.optimiser.step()
         return recipe.updates
 
-    compare(benchmark, "updates", ours, plain)
+    assert ours() == plain()
+    race("training the agent", f"{recipe.updates} updates", Way(ours), {"plain": Way(plain)})
