@@ -173,16 +173,18 @@ def count_cells(
     for _ in walk.each(piece, scratch):
         pass
     by_bin, by_atom = np.zeros(bins, dtype=np.int64), np.zeros((len(atoms), 3), dtype=np.int64)
-    near, unclean = np.zeros((2, bins + 1), dtype=np.bool_), np.zeros(len(atoms), dtype=np.bool_)
+    above, below = np.zeros(bins, dtype=np.bool_), np.zeros(bins, dtype=np.bool_)
+    unclean = np.zeros(len(atoms), dtype=np.bool_)
     for room in scratch:
         by_bin += room[0]
         by_atom += room[1]
-        near |= room[2]
+        above |= room[2][0, :bins]
+        below |= room[2][1, :bins]
         unclean |= room[3]
     clean = ~unclean
     by_bin[in_bin] = by_atom[:, 0]
     sizes = np.insert(by_bin, np.repeat(in_bin + 1, 2), by_atom[:, 1:].ravel())
-    new = np.insert(~near.all(axis=0)[:bins], np.repeat(in_bin + 1, 2), np.repeat(clean, 2))
+    new = np.insert(~(above & below), np.repeat(in_bin + 1, 2), np.repeat(clean, 2))
     new[0] = True
     starts = np.flatnonzero(new)
     middles = in_bin + 1 + 2 * np.arange(len(atoms))

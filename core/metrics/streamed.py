@@ -105,8 +105,9 @@ def streamed_rsa(
     bins : int
         Equal bins from 0 to 2, 2 to 2^24. The bound falls as 1 / bins, until a bin holds a pair.
     exact : bool
-        Also give the ranks within bins, slice by slice: as many passes more as there are slices.
-        They are kept in a temporary file of 4 bytes per pair (3.2 GB at n = 39,707).
+        Give every distance its own rank, slice by slice: one pass more for each slice of each RDM.
+        Those of x lie meanwhile in a temporary file of 4 bytes per pair. At n = 39,707 it has 3.2
+        GB, and a gigabyte of memory makes 33 slices of an RDM.
     memory : int
         Bytes for the arrays of the computation, the features left out. They are 48 per bin, 21 MB
         at least, and 6 per bin and thread. In exact mode a slice takes 40 per pair, besides 3 MB

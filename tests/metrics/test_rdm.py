@@ -65,6 +65,7 @@ def test_cosine_ignores_the_length_of_each_row(x, factors):
 def test_cosine_of_the_opposite_and_chord(x):
     assert rdm(x).max() <= 2
     both = squareform(rdm(np.vstack([x, -x])))
+    assert both.max() <= 2
     n = len(x)
     assert_allclose(both[:n, n:], 2 - both[:n, :n], atol=LOOSE)
     unit = x / np.linalg.norm(x, axis=1, keepdims=True)
@@ -113,11 +114,14 @@ def test_parallel_rows_are_exactly_zero_apart(x):
 def test_products_are_summed_column_by_column(d):
     # Another order, or a fused sum, would give other last bits on another machine.
     x = np.random.default_rng(d).standard_normal((1100 if d == 11 else 60, d))
+    x = np.vstack([x, x[:40], -x[:40]])
     unit = unit_rows(x)
     first, second = np.triu_indices(len(x), 1)
     total = np.zeros(len(first))
     for column in unit.T:
         total = total + column[first] * column[second]
+    # Equal rows come out below 0.
+    assert d == 1 or total.max() > 1
     found = np.empty(len(first))
     condensed(padded_columns(unit), found)
     assert_array_equal(found, np.clip(1 - total, 0, 2))

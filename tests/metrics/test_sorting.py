@@ -22,6 +22,7 @@ LONG = {
     "constant": np.full(20_000, 0.1),
     "signed zeros": RNG.choice([0.0, -0.0, 1.0, -1.0], 20_000),
     "outliers": np.r_[RNG.standard_normal(20_000), 1e300, -1e300],
+    "signed zeros, outlier": np.r_[RNG.choice([0.0, -0.0, 1.0, -1.0], 20_000), 1e300],
     "last bits": 1 + EPS * RNG.integers(0, 9, 20_000),
     "last bits apart": RNG.integers(0, 3, 20_000) + EPS * RNG.integers(0, 9, 20_000),
     "widest": RNG.uniform(-1, 1, 20_000) * np.finfo(float).max,

@@ -18,7 +18,7 @@ from core.metrics import _cells, _slices
 from core.metrics._cells import RANGE
 from core.metrics._walk import Walk, pairs_before
 from core.metrics.rdm import rdm, rsa, standardise
-from core.metrics.streamed import LARGEST_N, streamed_rsa
+from core.metrics.streamed import LARGEST_N, _result, streamed_rsa
 from tests import strategies
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,6 +114,22 @@ def test_the_upper_limit_can_be_met():
     found = streamed_rsa(x, y, bins=2)
     assert_allclose(found.rho, 0.5, atol=1e-14)
     assert_allclose((found.low, found.high), (-0.5, 1), atol=1e-14)
+
+
+def test_limits_go_no_further_than_the_opposite():
+    # Pair 23 is first of y and last of x; of y it has a bin alone, of x the others share one.
+    x, y = in_plane(0, 60, -80), in_plane(0, 170, 120)
+    found = streamed_rsa(x, y, bins=2)
+    assert (found.rho, found.low) == (-1, -1)
+    assert_allclose(rsa(rdm(x), rdm(y)), -1, atol=1e-14)
+    assert_allclose(found.high, -0.5, atol=1e-14)
+
+
+def test_limits_where_rho_is_1_but_for_what_a_float_can_hold():
+    # rho = 1 - 2e-18, so the angle is 2e-9; another of 45 degrees is possible.
+    found = _result(9, (10**18, 10**18, 10**18 - 2), (10**18, 0))
+    assert_allclose(found.low, (1 - 2e-9) / 2**0.5, rtol=0, atol=2e-15)
+    assert found.high == 1
 
 
 def test_the_bound_is_of_use():
