@@ -15,7 +15,9 @@ from core.embedding.options import add_commands as add_embedding_commands
 from core.evidence.errors import EvidenceError, Unreachable
 from core.evidence.replicated import AGENTS, Replicated
 from core.evidence.store import Store
+from core.jobs import JobsError
 from core.paths import ROOT
+from core.rating.options import add_commands as add_rating_commands
 from core.report import agents, alignment_table, terminal
 from core.report.verdicts import VerdictsError, read_verdicts
 
@@ -88,6 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     showing_alignment.set_defaults(command=_alignment)
     add_agent_commands(commands)
     add_embedding_commands(commands)
+    add_rating_commands(commands)
     options = parser.parse_args(arguments)
     try:
         return options.command(options)
@@ -97,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except (
         *(EvidenceError, Unreachable, VerdictsError),
-        *(AgentError, EmbeddingError, OSError),
+        *(AgentError, EmbeddingError, JobsError, OSError),
     ) as error:
         print(f"claims: {error}", file=sys.stderr)
         return 1

@@ -87,9 +87,11 @@ class Checkout:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        shutil.copytree(ROOT / "core", path / "core", ignore=shutil.ignore_patterns("__pycache__"))
+        # With what was compiled, which takes half a minute.
+        shutil.copytree(ROOT / "core", path / "core")
         shutil.copytree(ROOT / "fixtures/released", path / "fixtures/released")
-        for name in ("conftest.py", "pyproject.toml"):
+        (path / "claims").mkdir()
+        for name in ("conftest.py", "pyproject.toml", "claims/run.py"):
             shutil.copy(ROOT / name, path / name)
         self.write("claims/sensorimotor.toml", REGISTRY)
         self.write("claims/lock.toml", LOCK)

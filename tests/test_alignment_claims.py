@@ -1,5 +1,7 @@
 """What the claims on alignment measure, on spaces where it is known or plainly counted."""
 
+import gc
+import weakref
 from itertools import combinations, product
 from types import SimpleNamespace
 
@@ -140,6 +142,21 @@ def test_precision_is_the_mean_over_trained_agents(hand):
     assert found.value > 0.5
     is_t(alignment.precision(hand, "a", 5, confidence=0.9), of_agents(MODEL, 5), 0.9)
     is_t(alignment.precision(hand, "a", 15, "cls"), of_agents(OTHER))
+
+
+def test_neighbours_are_kept_by_body_point_and_number_and_go_with_the_body():
+    first, second = Hand(AGENTS, {}), Hand(AGENTS[::-1], {})
+    for body, k, point in product((first, second), (5, 15), (0, -1)):
+        spaces = body.agents("baseline").embeddings[:, point]
+        for _ in range(2):
+            found = alignment.neighbours(body, k, point)
+            assert len(found) == len(spaces)
+            for one, space in zip(found, spaces, strict=True):
+                assert [set(row) for row in one.indices.reshape(108, k)] == near(space, k)
+    gone = weakref.ref(first)
+    del first, body
+    gc.collect()
+    assert gone() is None
 
 
 def test_spaces_that_share_phrases_alone_share_fifteen_of_seventeen():

@@ -1,12 +1,13 @@
 """How often the checks against words are right, in worlds where the truth is known."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
 from claims.alm import calibration, lexical
 from claims.alm.calibration import CHECKS, SCENARIOS, calibrate, checks, lines, verdicts
+from core.jobs import JobsError, run
 from core.verdict.estimate import Estimate
 
 #: The checks that shared words alone must not satisfy; phrases are words, so the last one is not.
@@ -108,7 +109,7 @@ def test_the_table_holds_shares_with_wilsons_intervals():
 
 @pytest.fixture
 def said(monkeypatch):
-    """Verdicts at hand in place of worlds, and threads in place of processes."""
+    """Verdicts at hand in place of worlds; other processes know nothing of that, so one worker."""
 
     def stub(scenario, draw):
         good = scenario.startswith("meaning") or draw == 0
@@ -117,11 +118,10 @@ def said(monkeypatch):
         }
 
     monkeypatch.setattr(calibration, "verdicts", stub)
-    monkeypatch.setattr(calibration, "ProcessPoolExecutor", ThreadPoolExecutor)
 
 
 def test_support_and_refutation_are_counted_apart(said):
-    found = calibrate(4, 2)
+    found = calibrate(4, workers=1)
     assert list(found) == ["supported", "refuted"]
     for word, of_meaning, of_words in (("supported", 4, 1), ("refuted", 0, 3)):
         assert list(found[word]) == list(SCENARIOS)
@@ -132,10 +132,11 @@ def test_support_and_refutation_are_counted_apart(said):
 
 def test_the_command_prints_both_tables_and_writes_the_counts(said, monkeypatch, capsys, tmp_path):
     out = tmp_path / "calibration.json"
-    monkeypatch.setattr("sys.argv", ["calibration", "--worlds", "2", "--out", str(out)])
+    arguments = ["--worlds", "2", "--workers", "1", "--out", str(out)]
+    monkeypatch.setattr("sys.argv", ["calibration", *arguments])
     calibration.main()
     printed = capsys.readouterr().out.splitlines()
-    found = calibrate(2, 1)
+    found = calibrate(2, workers=1)
     assert printed == [
         *("supported:", *lines(found["supported"], 2)),
         *("refuted:", *lines(found["refuted"], 2)),
@@ -145,9 +146,9 @@ def test_the_command_prints_both_tables_and_writes_the_counts(said, monkeypatch,
     assert json.loads(out.read_text()) == {"schema": 1, "worlds": 2} | found
 
 
-@pytest.mark.parametrize("option", ["--worlds", "--processes"])
+@pytest.mark.parametrize("option", ["--worlds", "--workers"])
 @pytest.mark.parametrize("number", ["0", "-3", "1.5", "many"])
-def test_none_is_no_number_of_worlds_or_processes(said, monkeypatch, capsys, option, number):
+def test_none_is_no_number_of_worlds_or_workers(said, monkeypatch, capsys, option, number):
     monkeypatch.setattr("sys.argv", ["calibration", f"{option}={number}"])
     with pytest.raises(SystemExit) as left:
         calibration.main()
@@ -159,9 +160,36 @@ def test_none_is_no_number_of_worlds_or_processes(said, monkeypatch, capsys, opt
         assert "must be at least 1" in told
 
 
+def test_worlds_are_judged_alike_one_by_one_and_side_by_side(monkeypatch):
+    few = {name: SCENARIOS[name] for name in (WORDS_ONLY, STRONG)}
+    monkeypatch.setattr(calibration, "SCENARIOS", few)
+    monkeypatch.setattr(lexical, "DRAWS", FEW)
+    # Other processes make no fewer relabellings, so here in threads.
+    monkeypatch.setattr(calibration, "run", partial(run, threads=True))
+    assert calibrate(2, workers=2) == calibrate(2, workers=1)
+
+
+def test_options_go_where_the_worlds_are_judged(said, monkeypatch, capsys):
+    given = []
+
+    def no_run(function, every, **options):
+        given.append((len(every), options))
+        raise JobsError("no workers; start some")
+
+    monkeypatch.setattr(calibration, "run", no_run)
+    arguments = ["--worlds", "3", "--workers", "5", "--scheduler", "tcp://there:1"]
+    monkeypatch.setattr("sys.argv", ["calibration", *arguments])
+    with pytest.raises(SystemExit, match=r"^calibration: no workers; start some$"):
+        calibration.main()
+    ((worlds, options),) = given
+    assert worlds == 3 * len(SCENARIOS)
+    assert (options["workers"], options["scheduler"]) == (5, "tcp://there:1")
+    assert not capsys.readouterr().out
+
+
 @pytest.mark.nightly
 def test_error_rates_are_as_claimed_over_many_worlds():
-    found = calibrate(60, 2)
+    found = calibrate(60)
     supported, refuted = found["supported"], found["refuted"]
     for scenario, counts in supported.items():
         if not scenario.startswith(PLANTED):

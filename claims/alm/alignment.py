@@ -8,10 +8,12 @@ over relabellings of the sentences, which all agents meet together, is a part of
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import combinations
 from math import sqrt
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from scipy.special import stdtrit
@@ -19,12 +21,8 @@ from scipy.stats import chi2
 
 from claims.alm.agent import over_seeds
 from core.metrics.crossed import crossed_interval
-from core.metrics.neighbours import (
-    neighbour_weights,
-    pairwise_precision_at_k,
-    precision_at_k,
-    precision_curve,
-)
+from core.metrics.nearest import NeighbourList, neighbour_list
+from core.metrics.neighbours import pairwise_precision_at_k, precision_at_k, precision_curve
 from core.metrics.permutation import SLACK, permutation_p, permuted_sums, relabellings
 from core.metrics.proportion import wilson_interval
 from core.metrics.similarity import (
@@ -38,6 +36,10 @@ from core.verdict.estimate import Estimate
 SEED = 15
 #: Relabellings: of a permutation test, for the spread of chance, and Gaussian spaces.
 P_DRAWS, CHANCE_DRAWS, RANDOM_DRAWS = 10_000, 200, 100
+#: Neighbours of the agents, for as long as their body of evidence is there.
+_FOUND: WeakKeyDictionary[Any, dict[tuple[int, int], tuple[NeighbourList, ...]]] = (
+    WeakKeyDictionary()
+)
 
 
 def trained(evidence: Any, variant: str = "baseline") -> np.ndarray:
@@ -45,17 +47,38 @@ def trained(evidence: Any, variant: str = "baseline") -> np.ndarray:
     return evidence.agents(variant).embeddings[:, -1]
 
 
+def neighbours(evidence: Any, k: int, point: int = -1) -> tuple[NeighbourList, ...]:
+    """Return each agent's neighbours at one point of its training, at its end if not said."""
+    found = _FOUND.setdefault(evidence, {})
+    if (k, point) not in found:
+        found[k, point] = near(evidence.agents("baseline").embeddings[:, point], k)
+    return found[k, point]
+
+
+def near(spaces: Iterable[np.ndarray], k: int) -> tuple[NeighbourList, ...]:
+    """Return the neighbours in each of several spaces."""
+    return tuple(neighbour_list(space, k) for space in spaces)
+
+
+def precisions(agents: Iterable[NeighbourList], other: np.ndarray, k: int) -> np.ndarray:
+    """Return each agent's P@k with a space, shape (seeds,)."""
+    found = neighbour_list(other, k)
+    return np.array([precision_at_k(one, found, k) for one in agents])
+
+
 def shared(evidence: Any, reference: str, k: int, pooling: str = "") -> tuple[np.ndarray, str]:
     """Return each agent's P@k with a reference, shape (seeds,), and the reference's name."""
     other = evidence.embedding(reference, pooling)
-    return np.array([precision_at_k(one, other.values, k) for one in trained(evidence)]), other.name
+    return precisions(neighbours(evidence, k), other.values, k), other.name
 
 
 def curves(evidence: Any, reference: str, most: int) -> tuple[np.ndarray, str]:
     """Return each agent's P@k at k = 1 to `most`, shape (seeds, most), and the name."""
     other = evidence.embedding(reference)
-    found = [precision_curve(one, other.values, most) for one in trained(evidence)]
-    return np.array(found), other.name
+    found = neighbour_list(other.values, most)
+    return np.array(
+        [precision_curve(one, found, most) for one in neighbours(evidence, most)]
+    ), other.name
 
 
 def precision(
@@ -81,23 +104,33 @@ def over_chance(
 ) -> list[Estimate]:
     """Mean P@k less a multiple of k / 107, at every k from `least` to `most`."""
     values, name = curves(evidence, reference, most)
-    other, n = evidence.embedding(reference).values, trained(evidence).shape[1]
+    other, agents = evidence.embedding(reference).values, neighbours(evidence, most)
+    n = len(other)
     drawn = relabellings(n, CHANCE_DRAWS, np.random.default_rng(SEED))
     found = []
     for k in range(least, most + 1):
         seeds = over_seeds(values[:, k - 1] - times * k / (n - 1), "P@k over chance")
-        spread = relabelled(trained(evidence), other, k, drawn).std(ddof=1)
+        spread = relabelled(agents, other, k, drawn).std(ddof=1)
         label = f"{name}, k = {k}"
         found.append(widened(seeds, float(spread), "relabellings", label))
     return found
 
 
-def relabelled(agents: np.ndarray, other: np.ndarray, k: int, drawn: np.ndarray) -> np.ndarray:
+def relabelled(
+    agents: Sequence[NeighbourList], other: np.ndarray, k: int, drawn: np.ndarray
+) -> np.ndarray:
     """Return the agents' mean P@k with a space under each relabelling, shape (draws,)."""
-    near = np.mean([neighbour_weights(one, k) for one in agents], axis=0)
-    i, j = np.nonzero(near)
-    sums = permuted_sums(near[i, j], neighbour_weights(other, k), i, j, drawn)
-    return sums / (k * len(other))
+    held, (found,) = shares([one.nearest(k) for one in agents]), near([other], k)
+    i, j = np.nonzero(held)
+    return permuted_sums(held[i, j], shares([found]), i, j, drawn) / (k * len(other))
+
+
+def shares(agents: Sequence[NeighbourList]) -> np.ndarray:
+    """Return the mean over agents of the weight of j among i's neighbours, shape (108, 108)."""
+    total = np.zeros([len(agents[0])] * 2)
+    for one in agents:
+        total[one.rows, one.indices] += one.weights
+    return total / len(agents)
 
 
 def widened(one: Estimate, sd: float, over: str, label: str) -> Estimate:
@@ -162,26 +195,26 @@ def below_among(
 
 def permutation(evidence: Any, reference: str, k: int) -> Estimate:
     """Return p of the agents' mean P@k, all of which meet the same relabelled sentences."""
-    other, agents = evidence.embedding(reference), trained(evidence)
-    return p_value(agents, other.values, k, other.name)
+    other = evidence.embedding(reference)
+    return p_value(neighbours(evidence, k), other.values, k, other.name)
 
 
 def permutation_among(evidence: Any, references: list[str], k: int) -> list[Estimate]:
     """Return p of P@k of every two references."""
     spaces = [evidence.embedding(reference) for reference in references]
     return [
-        p_value(a.values[None], b.values, k, f"{a.name} and {b.name}")
+        p_value(near([a.values], k), b.values, k, f"{a.name} and {b.name}")
         for a, b in combinations(spaces, 2)
     ]
 
 
-def p_value(agents: np.ndarray, other: np.ndarray, k: int, label: str) -> Estimate:
+def p_value(agents: Sequence[NeighbourList], other: np.ndarray, k: int, label: str) -> Estimate:
     """Return p of the agents' mean P@k with Wilson's interval for so many relabellings.
 
     One that is never reached in 1,000 draws may yet be above .001, so there are ten times as many.
     """
     drawn = relabellings(len(other), P_DRAWS, np.random.default_rng(SEED))
-    seen = float(np.mean([precision_at_k(one, other, k) for one in agents]))
+    seen = float(np.mean(precisions(agents, other, k)))
     null = relabelled(agents, other, k, drawn)
     p = permutation_p(seen, null)
     low, high = wilson_interval(float((null >= seen - SLACK).mean()), P_DRAWS)
@@ -249,7 +282,8 @@ MEASURES = {
 def untrained_pairs(evidence: Any, first: str, second: str, k: int) -> Estimate:
     """P@k of untrained copies of two models; the copies of both are samples, crossed."""
     a, b = evidence.untrained(first), evidence.untrained(second)
-    values = [[precision_at_k(x.values, y.values, k) for y in b] for x in a]
+    every = near((x.values for x in a), k)
+    values = np.transpose([precisions(every, y.values, k) for y in b])
     mean, low, high, df = crossed_interval(values)
     label = " and ".join(copies[0].name.rpartition(",")[0] for copies in (a, b))
     method = f"P@{k} of untrained models, interval over copies of both"
@@ -259,7 +293,6 @@ def untrained_pairs(evidence: Any, first: str, second: str, k: int) -> Estimate:
 def untrained_agents(evidence: Any, reference: str, k: int) -> Estimate:
     """P@k of agents before any training with untrained copies of a model, the mean over copies."""
     copies = evidence.untrained(reference)
-    starts = evidence.agents("baseline").embeddings[:, 0]
-    values = [[precision_at_k(one, copy.values, k) for copy in copies] for one in starts]
+    values = np.array([precisions(neighbours(evidence, k, 0), copy.values, k) for copy in copies])
     label = copies[0].name.rpartition(",")[0]
-    return over_seeds(np.mean(values, axis=1), f"P@{k}, both untrained", label=label)
+    return over_seeds(values.mean(axis=0), f"P@{k}, both untrained", label=label)

@@ -10,19 +10,17 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from claims.alm import lexical
 from core.arguments import at_least_one
 from core.evidence.planted import WORDS, PlantedWorld, Recipe
 from core.files import write_atomically
+from core.jobs import SCHEDULER, JobsError, run
 from core.metrics.proportion import wilson_interval
 from core.paths import CLAIMS
 from core.verdict.claim import Claim
@@ -88,21 +86,31 @@ def verdicts(scenario: str, draw: int) -> dict[str, str]:
 Counts = dict[str, dict[str, int]]
 
 
-def calibrate(worlds: int, processes: int) -> dict[str, Counts]:
-    """Return the counts of "supported" and of "refuted"."""
+def calibrate(
+    worlds: int, workers: int | None = None, scheduler: str | None = None
+) -> dict[str, Counts]:
+    """Return the counts of "supported" and of "refuted".
+
+    Parameters
+    ----------
+    worlds : int
+        Per scenario.
+    workers, scheduler
+        Where the worlds are judged, see `core.jobs.run`; the counts do not depend on it.
+    """
+    every = [(scenario, draw) for scenario in SCENARIOS for draw in range(worlds)]
+    said = run(_judged, every, workers=workers, scheduler=scheduler, label="worlds")
     words = (Verdict.SUPPORTED.value, Verdict.REFUTED.value)
     found = {word: {scenario: dict.fromkeys(CHECKS, 0) for scenario in SCENARIOS} for word in words}
-    with (
-        ProcessPoolExecutor(processes) as pool,
-        tqdm(total=worlds * len(SCENARIOS), unit="world") as bar,
-    ):
-        for scenario in SCENARIOS:
-            for said in pool.map(partial(verdicts, scenario), range(worlds)):
-                for name in CHECKS:
-                    for word in words:
-                        found[word][scenario][name] += said[name] == word
-                bar.update()
+    for (scenario, _), verdict_of in zip(every, said, strict=True):
+        for name in CHECKS:
+            for word in words:
+                found[word][scenario][name] += verdict_of[name] == word
     return found
+
+
+def _judged(world: tuple[str, int]) -> dict[str, str]:
+    return verdicts(*world)
 
 
 def lines(found: Mapping[str, Mapping[str, int]], worlds: int) -> Iterable[str]:
@@ -125,10 +133,21 @@ def main() -> None:
     parser.add_argument(
         "--worlds", type=at_least_one, default=200, help="per scenario (default: 200)"
     )
-    parser.add_argument("--processes", type=at_least_one, default=2, help="default: 2")
+    parser.add_argument(
+        "--workers", type=at_least_one, help="worlds at a time (default: one per core)"
+    )
+    parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="judge the worlds on the cluster of this Dask scheduler, with the same result "
+        f"(default: {SCHEDULER}, else this machine)",
+    )
     parser.add_argument("--out", type=Path, help="write the counts to this file, as JSON")
     options = parser.parse_args()
-    found = calibrate(options.worlds, options.processes)
+    try:
+        found = calibrate(options.worlds, options.workers, options.scheduler)
+    except JobsError as error:
+        raise SystemExit(f"calibration: {error}") from error
     for word, counts in found.items():
         print(f"{word}:")  # noqa: T201 - a command prints
         for line in lines(counts, options.worlds):
@@ -139,4 +158,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    # Workers look for functions in the module's own name, not in __main__.
+    from claims.alm import calibration
+
+    calibration.main()

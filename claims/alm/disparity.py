@@ -15,7 +15,7 @@ from claims.alm.agent import over_seeds
 from claims.alm.alignment import CHANCE_DRAWS, RANDOM_DRAWS, SEED, trained, widened
 from core.metrics.crossed import crossed_interval
 from core.metrics.permutation import relabellings
-from core.metrics.procrustes import disparity_after_pca, permuted_disparity
+from core.metrics.procrustes import pairwise_disparity, permuted_disparity
 from core.metrics.words import median_interval
 from core.verdict.estimate import Estimate
 
@@ -23,9 +23,7 @@ from core.verdict.estimate import Estimate
 def disparities(evidence: Any, reference: str, pooling: str = "") -> tuple[np.ndarray, str]:
     """Return each agent's disparity with a reference, shape (seeds,), and the reference's name."""
     other = evidence.embedding(reference, pooling)
-    return np.array(
-        [disparity_after_pca(one, other.values) for one in trained(evidence)]
-    ), other.name
+    return pairwise_disparity(trained(evidence), [other.values])[:, 0], other.name
 
 
 def median(evidence: Any, reference: str, pooling: str = "") -> Estimate:
@@ -58,7 +56,7 @@ def less_permuted(evidence: Any, reference: str) -> Estimate:
     other, agents = evidence.embedding(reference), trained(evidence)
     drawn = relabellings(len(other.values), CHANCE_DRAWS, np.random.default_rng(SEED))
     null = np.array([permuted_disparity(one, other.values, drawn) for one in agents])
-    seen = np.array([disparity_after_pca(one, other.values) for one in agents])
+    seen, _ = disparities(evidence, reference)
     seeds = over_seeds(seen - null.mean(axis=1), "disparity less that of relabelled")
     return widened(seeds, float(null.mean(axis=0).std(ddof=1)), "relabellings", other.name)
 
@@ -66,7 +64,6 @@ def less_permuted(evidence: Any, reference: str) -> Estimate:
 def random_spaces(evidence: Any) -> Estimate:
     """Disparity of the agents from random spaces; agents and draws are crossed samples."""
     agents, draws = trained(evidence), evidence.random(RANDOM_DRAWS // 5)
-    values = [[disparity_after_pca(one, draw) for draw in draws] for one in agents]
-    mean, low, high, df = crossed_interval(values)
+    mean, low, high, df = crossed_interval(pairwise_disparity(agents, draws))
     method = "disparity from random spaces, interval over seeds and draws"
     return Estimate(mean, low, high, len(agents), method, seed=SEED, df=df)

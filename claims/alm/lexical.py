@@ -21,12 +21,21 @@ import numpy as np
 import numpy.typing as npt
 
 from claims.alm.agent import over_seeds
-from claims.alm.alignment import SEED, relabelled, trained, widened
+from claims.alm.alignment import (
+    SEED,
+    near,
+    neighbours,
+    precisions,
+    relabelled,
+    trained,
+    widened,
+)
 from core.agent.instructions import COLOURS, KINDS, OBJECT_OF, PHRASE_OF, PHRASES, SENTENCES
 from core.embedding.nulls import NULLS
-from core.metrics.blocks import block_precision
+from core.metrics.blocks import BlockPrecision, block_precision
 from core.metrics.crossed import crossed_interval
 from core.metrics.mantel import partial_mantel
+from core.metrics.nearest import NeighbourList, neighbour_list
 from core.metrics.neighbours import (
     cosine_similarity,
     precision_at_k,
@@ -68,14 +77,16 @@ def over_null(evidence: Any, reference: str, null: str, k: int) -> Estimate:
     """
     reached = evidence.embedding(reference)
     other = reached.values
-    spaces = evidence.agents("baseline").embeddings
-    ends, nulls = spaces[:, -1], spaces[:, 0]
-    if null != "untrained agent":
+    ends = neighbours(evidence, k)
+    if null == "untrained agent":
+        nulls = neighbours(evidence, k, 0)
+    else:
         fixed = best_words(other, k) if null == "best of words" else NULLS[null]()
-        nulls = np.repeat(fixed[None], len(ends), axis=0)
+        nulls = near([fixed], k) * len(ends)
+    found = neighbour_list(other, k)
     gaps = np.array(
         [
-            sentence_precision_at_k(end, other, k) - sentence_precision_at_k(one, other, k)
+            sentence_precision_at_k(end, found, k) - sentence_precision_at_k(one, found, k)
             for end, one in zip(ends, nulls, strict=True)
         ]
     )
@@ -94,6 +105,13 @@ def best_words(space: np.ndarray, k: int) -> np.ndarray:
     candidates are one-hot codes of phrase, colour and kind, and bags of words, with weights on a
     grid, and the counts of letters.
     """
+    found, lists = neighbour_list(space, k), _words_near(k)
+    at = max(range(len(lists)), key=lambda which: precision_at_k(lists[which], found, k))
+    return _spaces_of_words()[at]
+
+
+@cache
+def _spaces_of_words() -> tuple[np.ndarray, ...]:
     slots = (PHRASE_OF, COLOUR_OF, KIND_OF)
     codes = [np.eye(each.max() + 1)[each] for each in slots]
     bag = NULLS["bag of words"]()
@@ -104,8 +122,12 @@ def best_words(space: np.ndarray, k: int) -> np.ndarray:
     candidates = [np.hstack([w * code for w, code in zip(weights, codes, strict=True)])
                   for weights in grid]  # fmt: skip
     weighted = [bag * weights[slot] for weights in grid if weights[0]]
-    everything = [*candidates, *weighted, NULLS["character n-grams"]()]
-    return max(everything, key=lambda each: precision_at_k(each, space, k))
+    return *candidates, *weighted, NULLS["character n-grams"]()
+
+
+@cache
+def _words_near(k: int) -> tuple[NeighbourList, ...]:
+    return near(_spaces_of_words(), k)
 
 
 def renamed(evidence: Any, reference: str, k: int) -> Estimate:
@@ -129,9 +151,9 @@ def _over_relabelled(
     relabel: Callable[[int, np.random.Generator], npt.NDArray[np.intp]],
     what: str,
 ) -> Estimate:
-    other, agents = evidence.embedding(reference), trained(evidence)
+    other, agents = evidence.embedding(reference), neighbours(evidence, k)
     drawn = relabel(DRAWS, np.random.default_rng(SEED))
-    seen = np.mean([precision_at_k(one, other.values, k) for one in agents])
+    seen = precisions(agents, other.values, k).mean()
     null = relabelled(agents, other.values, k, drawn)
     return _over(float(seen), null, len(agents), f"P@{k} less that with {what}", other.name)
 
@@ -193,29 +215,34 @@ def beyond_words(evidence: Any, reference: str) -> Estimate:
 
 def block_share(evidence: Any, reference: str, k: int) -> Estimate:
     """Share of the common neighbours that have the sentence's own phrase."""
-    other, found = evidence.embedding(reference), []
-    for one in trained(evidence):
-        parts = block_precision(one, other.values, PHRASE_OF, k)
-        found.append(parts.shared_same / (parts.shared_same + parts.shared_other))
-    return over_seeds(np.array(found), f"share of P@{k} within the phrase", label=other.name)
+    parts, name = _blocks(evidence, reference, k)
+    found = [one.shared_same / (one.shared_same + one.shared_other) for one in parts]
+    return over_seeds(np.array(found), f"share of P@{k} within the phrase", label=name)
 
 
 def over_blocks(evidence: Any, reference: str, k: int, confidence: float) -> Estimate:
     """P@k less what is left if neighbours within a phrase, and those outside it, are shuffled."""
-    other, found = evidence.embedding(reference), []
-    for one in trained(evidence):
-        parts = block_precision(one, other.values, PHRASE_OF, k)
-        found.append(parts.shared_same + parts.shared_other - parts.expected)
-    return over_seeds(np.array(found), f"P@{k} over that of phrases", confidence, other.name)
+    parts, name = _blocks(evidence, reference, k)
+    found = [one.shared_same + one.shared_other - one.expected for one in parts]
+    return over_seeds(np.array(found), f"P@{k} over that of phrases", confidence, name)
+
+
+def _blocks(evidence: Any, reference: str, k: int) -> tuple[list[BlockPrecision], str]:
+    other = evidence.embedding(reference)
+    parts = [block_precision(one, other.values, PHRASE_OF, k) for one in trained(evidence)]
+    return parts, other.name
 
 
 def course(evidence: Any, reference: str, k: int) -> list[Estimate]:
     """P@k with a reference at the end of the training less that at each kept point before it."""
     agents, other = evidence.agents("baseline"), evidence.embedding(reference)
     values = np.array(
-        [[precision_at_k(at, other.values, k) for at in one] for one in agents.embeddings]
+        [
+            precisions(neighbours(evidence, k, point), other.values, k)
+            for point in range(len(agents.updates))
+        ]
     )
-    gaps = (values[:, -1:] - values[:, :-1]).T
+    gaps = values[-1] - values[:-1]
     return [
         over_seeds(gap, f"P@{k}, end less earlier", label=f"{other.name}, update {update}")
         for gap, update in zip(gaps, agents.updates[:-1], strict=True)

@@ -9,7 +9,7 @@ import numpy as np
 from claims.sensorimotor import common, text
 from core.evidence.released import Released
 from core.evidence.tables import ALL
-from core.metrics.bootstrap import RsaBootstrap, bootstrap_rsa
+from core.metrics.bootstrap import RsaBootstrap
 from core.metrics.words import paired_t, word_distance, word_similarity
 from core.verdict.estimate import Estimate
 
@@ -111,16 +111,12 @@ def _norms_bootstrap(evidence: Released) -> RsaBootstrap:
     pairs = zip(english.concepts, english.translations, strict=True)
     both = [(i, rows[pair]) for i, pair in enumerate(pairs) if pair in rows]
     at_english, at_dutch = np.array(both).T
-    return bootstrap_rsa(
-        common.features_rdm(english.human[at_english]),
-        {
-            "Nl_FT": common.features_rdm(english.models["Nl_FT"][at_english]),
-            "Dutch norms": common.features_rdm(dutch.human[at_dutch]),
-        },
-        n_resamples=common.RESAMPLES["drop"],
-        rng=common.generator("norms"),
-        self_pairs="drop",
-    )
+    compared = {
+        "Nl_FT": common.features_rdm(english.models["Nl_FT"][at_english]),
+        "Dutch norms": common.features_rdm(dutch.human[at_dutch]),
+    }
+    human = common.features_rdm(english.human[at_english])
+    return common.bootstrapped(human, compared, "drop", "norms")
 
 
 def base_rsa(evidence: Released, confidence: float) -> Estimate:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any, cast
 
 import numpy as np
 
+from claims.sensorimotor.rho import bootstrapped_rho
+from core import jobs
 from core.evidence.tables import ALL, DIMENSION_SETS, MODELS, SENSORY, Ratings
 from core.metrics.bootstrap import RsaBootstrap, SelfPairs, bootstrap_rsa, percentile_interval
 from core.metrics.correlation import ranks, spearman, spearman_interval
@@ -18,14 +21,31 @@ from core.metrics.rdm import Metric, rdm, standardise
 from core.verdict.estimate import Estimate
 
 SEED = 20260303
-#: The paper's bootstrap keeps self-pairs and draws 200 times; the sound one drops them.
-RESAMPLES = {"keep": 200, "drop": 400}
+#: Resamples of RSA bootstraps, unless the variable of this name says otherwise; the paper has 200.
+RESAMPLES, RESAMPLES_VARIABLE = 2000, "CLAIMS_RESAMPLES"
 WORD_RESAMPLES = 1000
 
 
 def generator(*key: str) -> np.random.Generator:
     """Return the random generator of one purpose, the same in every process."""
     return np.random.default_rng([SEED, zlib.crc32("/".join(key).encode())])
+
+
+def bootstrapped(
+    human: np.ndarray, models: Mapping[str, np.ndarray], self_pairs: str, *key: str
+) -> RsaBootstrap:
+    """Return the bootstrap over concepts of models' RSA with people, with one purpose's draws.
+
+    The paper's keeps the pairs of a concept with itself; the sound one drops them.
+    """
+    return bootstrap_rsa(
+        human,
+        models,
+        n_resamples=int(os.environ.get(RESAMPLES_VARIABLE, RESAMPLES)),
+        rng=generator(*key),
+        self_pairs=cast("SelfPairs", self_pairs),
+        run=partial(jobs.run, threads=True),
+    )
 
 
 def from_draws(
@@ -90,13 +110,7 @@ def structure(evidence: Any, language: str, dimensions: str) -> Structure:
 def bootstrap(evidence: Any, language: str, dimensions: str, self_pairs: str) -> RsaBootstrap:
     """Return the bootstrap of every model's RSA with people; either rule sees the same draws."""
     one = structure(evidence, language, dimensions)
-    return bootstrap_rsa(
-        one.human,
-        one.models,
-        n_resamples=RESAMPLES[self_pairs],
-        rng=generator("rsa", language, dimensions),
-        self_pairs=cast("SelfPairs", self_pairs),
-    )
+    return bootstrapped(one.human, one.models, self_pairs, "rsa", language, dimensions)
 
 
 def rsa_difference(
@@ -107,11 +121,10 @@ def rsa_difference(
     dimensions: str = "all",
     self_pairs: str = "drop",
     confidence: float = 0.95,
-    first: int | None = None,
 ) -> Estimate:
-    """Measure how far one model's RSA with people lies above another's, by the `first` draws."""
+    """Measure how far one model's RSA with people lies above another's."""
     found = bootstrap(evidence, language, dimensions, self_pairs)
-    draws = found.difference(model, over)[:first]
+    draws = found.difference(model, over)
     return from_draws(
         found.rho[model] - found.rho[over],
         draws,
@@ -221,29 +234,11 @@ def rho_draws(evidence: Any, language: str) -> RhoDraws:
     """Return the bootstrap over words of every model's correlation on every dimension."""
     table: Ratings = evidence.ratings(language).complete()
     n, rng = len(table.concepts), generator("rho", language)
-    samples = [np.arange(n), *rng.integers(0, n, (WORD_RESAMPLES, n))]
-    columns = [table.human, *table.models.values()]
-    codes = [np.column_stack([_codes(x) for x in block.T]) for block in columns]
-    found = {model: np.empty((len(samples), len(table.dimensions))) for model in table.models}
-    for b, at in enumerate(samples):
-        human, *models = [centred_ranks(block[at]) for block in codes]
-        for model, x in zip(table.models, models, strict=True):
-            found[model][b] = (human * x).sum(0)
+    drawn = [np.bincount(at, minlength=n) for at in rng.integers(0, n, (WORD_RESAMPLES, n))]
+    counts = np.array([np.ones(n, dtype=np.intp), *drawn])
+    every = bootstrapped_rho(table.human, np.array(list(table.models.values())), counts)
+    found = dict(zip(table.models, every, strict=True))
     return RhoDraws(n, {m: x[0] for m, x in found.items()}, {m: x[1:] for m, x in found.items()})
-
-
-def _codes(column: np.ndarray) -> np.ndarray:
-    return np.unique(column, return_inverse=True)[1]
-
-
-def centred_ranks(codes: np.ndarray) -> np.ndarray:
-    """Return (n, d) centred average ranks of unit length from integer codes 0..k-1 per column."""
-    placed = np.empty(codes.shape, order="F")
-    for j, column in enumerate(codes.T):
-        counts = np.bincount(column)
-        middle = np.cumsum(counts) - counts / 2 - len(column) / 2
-        placed[:, j] = (middle / np.sqrt(counts @ middle**2))[column]
-    return placed
 
 
 def mean_gain(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 from scipy.stats import norm
@@ -61,15 +63,21 @@ def _table(evidence, language, dimension) -> pd.DataFrame:
     return frame.assign(**{name: x[:, at] for name, x in table.models.items()}).dropna()
 
 
+@cache
+def _plain_rho(evidence, language, dimension) -> tuple[pd.DataFrame, int]:
+    """Return all rank correlations on one dimension by pandas, and the number of words."""
+    frame = _table(evidence, language, dimension)
+    return frame.rank().corr(), len(frame)
+
+
 def plain_z(evidence, language, model, over, dimension) -> float:
     """Compute Steiger's Z from pandas ranks and the published formula, nothing of core.metrics."""
-    frame = _table(evidence, language, dimension).rank()
-    r = frame.corr()
+    r, n = _plain_rho(evidence, language, dimension)
     a, b, c = r.loc["Human", model], r.loc["Human", over], r.loc[model, over]
     m = (a + b) / 2
     psi = c * (1 - 2 * m**2) - m**2 * (1 - 2 * m**2 - c**2) / 2
     spread = np.sqrt(2 - 2 * psi / (1 - m**2) ** 2)
-    return float((np.arctanh(a) - np.arctanh(b)) * np.sqrt(len(frame) - 3) / spread)
+    return float((np.arctanh(a) - np.arctanh(b)) * np.sqrt(n - 3) / spread)
 
 
 def _plain_surpassed(evidence, language, model, over, reading) -> float:

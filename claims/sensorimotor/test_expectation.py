@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from claims.sensorimotor.common import features_rdm, from_draws, generator
+from claims.sensorimotor.common import bootstrapped, features_rdm, from_draws
 from core.evidence.tables import Ratings
-from core.metrics.bootstrap import RsaBootstrap, bootstrap_rsa
+from core.metrics.bootstrap import RsaBootstrap
 from core.metrics.correlation import spearman, spearman_interval
 from core.metrics.words import paired_t, word_distance, word_similarity
 from core.verdict.estimate import Estimate
-
-RESAMPLES = 200
 
 
 @cache
@@ -52,20 +50,15 @@ def file_means(file: Any) -> Any:
 def structure(evidence, language: str) -> RsaBootstrap:
     """Return the bootstrap over concepts of every model's RSA on all dimensions."""
     table = expected(evidence, language)
-    return bootstrap_rsa(
-        features_rdm(table.human),
-        {model: features_rdm(x) for model, x in table.models.items()},
-        n_resamples=RESAMPLES,
-        rng=generator("expected", language),
-        self_pairs="drop",
-    )
+    models = {model: features_rdm(x) for model, x in table.models.items()}
+    return bootstrapped(features_rdm(table.human), models, "drop", "expected", language)
 
 
 def rsa_step(evidence, language, model, over):
     """How far one model's RSA lies above another's."""
     found = structure(evidence, language)
     value, draws = found.rho[model] - found.rho[over], found.difference(model, over)
-    method = f"RSA difference on expectations, bootstrap over concepts (B={RESAMPLES})"
+    method = f"RSA difference on expectations, bootstrap over concepts (B={found.n_resamples})"
     return from_draws(value, draws, found.n, method, label=f"{model} over {over}")
 
 

@@ -99,16 +99,17 @@ def test_letter_shares(judge):
 
 def shared(evidence, by):
     """Test questions that stand in the training part too, told apart by what is given."""
-    table = items(evidence).assign(
-        text=lambda t: t["question"],
-        options=lambda t: t[["question", *LETTERS]].agg(tuple, axis=1),
-        content=lambda t: [
-            (question, *sorted(options))
-            for question, *options in t[["question", *LETTERS]].itertuples(index=False)
-        ],
-    )
-    train, test = (table[table["part"] == part][by] for part in ("train", "test"))
-    return Estimate.exact(int(test.isin(set(train)).sum()), len(test), f"same {by} in training")
+    table = items(evidence)
+    given = table["index" if by == "index" else "question"].tolist()
+    if by in ("options", "content"):
+        options = zip(*(table[letter] for letter in LETTERS), strict=True)
+        of_item = sorted if by == "content" else list
+        given = [(text, *of_item(some)) for text, some in zip(given, options, strict=True)]
+    where = table["part"].tolist()
+    train, test = ([x for x, at in zip(given, where, strict=True) if at == part]
+                   for part in ("train", "test"))  # fmt: skip
+    known = set(train)
+    return Estimate.exact(sum(x in known for x in test), len(test), f"same {by} in training")
 
 
 def test_shared(judge):

@@ -66,7 +66,8 @@ def vector_length(evidence, language, subset):
     candidates = ("all", "sensory", "motor") if language == "en" else ("sensory",)
     for dimensions in candidates:
         table = evidence.ratings(language).select(dimensions)
-        at = [table.concepts.index(word) for word in released.index]
+        place = {word: i for i, word in enumerate(table.concepts)}
+        at = [place[word] for word in released.index]
         mine = [
             1 / (1 + np.linalg.norm(x - table.human, axis=1))[at] for x in table.models.values()
         ]

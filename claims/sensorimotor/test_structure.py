@@ -8,21 +8,21 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.cluster.hierarchy import cophenet, fcluster, linkage
+from scipy.cluster.hierarchy import fcluster
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import spearmanr, zscore
 
 from claims.sensorimotor.common import (
-    RESAMPLES,
     SEED,
     dimension_names,
     generator,
     rsa_difference,
     structure,
 )
+from claims.sensorimotor.trees import condensed, cophenetic_correlations, ward
 from core.metrics.correlation import ranks
 from core.metrics.proportion import wilson_interval
-from core.metrics.rdm import rsa
+from core.metrics.rdm import rsa_many
 from core.metrics.words import mean_interval
 from core.verdict.estimate import Estimate
 
@@ -32,14 +32,24 @@ DRAWN, SUBSETS = 40, 1000
 BLOCKS = 4
 #: A correlation above this is a strong one.
 STRONG = 0.5
+#: A fit that is better by no more than rounding is not better.
+SLACK = 1e-12
+
+
+@cache
+def rsas(evidence, language, dimensions) -> dict[str, float]:
+    """Return every model's RSA with people."""
+    one = structure(evidence, language, dimensions)
+    return rsa_many(one.human, one.models)
 
 
 def rsa_figure(evidence, language, model, dimensions) -> Estimate:
     one = structure(evidence, language, dimensions)
-    value = rsa(one.human, one.models[model])
+    value = rsas(evidence, language, dimensions)[model]
     return Estimate.exact(value, one.n, "Spearman of cosine RDMs of standardised ratings")
 
 
+@cache
 def scipy_rsa(evidence, language, model, dimensions) -> float:
     """Compute the same with SciPy alone, distances neither canonicalised nor condensed by us."""
     table = evidence.ratings(language).select(dimension_names(language, dimensions))
@@ -65,8 +75,7 @@ def test_fine_tuning_raises_rsa(judge):
 
 
 def gain_without_self_pairs(evidence, language, model, dimensions="all") -> Estimate:
-    variant = {"dimensions": dimensions, "self_pairs": "drop", "first": RESAMPLES["keep"]}
-    return rsa_difference(evidence, language, model, **variant)
+    return rsa_difference(evidence, language, model, dimensions=dimensions, self_pairs="drop")
 
 
 def test_gain_without_self_pairs(judge):
@@ -108,54 +117,55 @@ def test_concepts(judge):
 
 
 @cache
-def drawn_words(evidence, language, kind) -> list[np.ndarray]:
+def drawn_words(evidence, language, kind) -> np.ndarray:
     """Return draws of 40 words: as many "disjoint" ones as there are, or 1,000 "random" ones."""
     n, rng = structure(evidence, language, "all").n, generator("trees", language, kind)
     if kind == "disjoint":
-        return list(rng.permutation(n)[: n // DRAWN * DRAWN].reshape(-1, DRAWN))
-    return [rng.choice(n, DRAWN, replace=False) for _ in range(SUBSETS)]
+        return rng.permutation(n)[: n // DRAWN * DRAWN].reshape(-1, DRAWN)
+    return np.array([rng.choice(n, DRAWN, replace=False) for _ in range(SUBSETS)])
 
 
 @cache
-def tree_fit(evidence, language, tree, fit, kind) -> dict[str, np.ndarray]:
-    """Return how well a Ward tree fits each RDM on every draw of words.
+def drawn_distances(evidence, language, kind) -> dict[str, np.ndarray]:
+    """Return each RDM on every draw of words, shape (draws, 40, 40)."""
+    one, at = structure(evidence, language, "all"), drawn_words(evidence, language, kind)
+    every = {"Human": one.human, **one.models}
+    return {name: squareform(x)[at[:, :, None], at[:, None]] for name, x in every.items()}
 
-    The tree is each RDM's "own", or the "human" one, in whose order Fig. 1c draws every RDM.
+
+@cache
+def trees(evidence, language, kind, name) -> np.ndarray:
+    """Return the Ward tree of one RDM on every draw of words, shape (draws, 39, 4)."""
+    return ward(drawn_distances(evidence, language, kind)[name])
+
+
+@cache
+def tree_fit(evidence, language, tree, fit, kind, name) -> np.ndarray:
+    """Return how well a Ward tree fits an RDM on every draw of words, shape (draws,).
+
+    The tree is the RDM's "own", or the "human" one, in whose order Fig. 1c draws every RDM.
     """
-    one, measure = structure(evidence, language, "all"), FITS[fit]
-    human, found = squareform(one.human), {}
-    for name, distances in {"Human": one.human, **one.models}.items():
-        square = squareform(distances)
-        shape = square if tree == "own" else human
-        draws = [np.ix_(at, at) for at in drawn_words(evidence, language, kind)]
-        found[name] = np.array(
-            [measure(_condensed(shape[x]), _condensed(square[x])) for x in draws]
-        )
-    return found
+    shape = "Human" if tree == "human" else name
+    drawn = drawn_distances(evidence, language, kind)[name]
+    return FITS[fit](trees(evidence, language, kind, shape), drawn)
 
 
-def _condensed(square: np.ndarray) -> np.ndarray:
-    return squareform(square, checks=False)
-
-
-def _cophenetic(shape: np.ndarray, distances: np.ndarray) -> float:
-    """Return the cophenetic correlation: 1 where distances are those of nested blocks."""
-    return float(cophenet(linkage(shape, "ward"), distances)[0])
-
-
-def _contrast(shape: np.ndarray, distances: np.ndarray) -> float:
-    """Return how far pairs across the tree's four blocks outrank pairs within one.
+def contrasts(trees: np.ndarray, squares: np.ndarray) -> np.ndarray:
+    """Return how far pairs across each tree's four blocks outrank pairs within one.
 
     It is the mean rank between blocks less that within, over the number of pairs: the probability
     that a pair across lies farther apart than one within, less one half.
     """
-    blocks = fcluster(linkage(shape, "ward"), BLOCKS, "maxclust")
-    apart = _condensed(blocks[:, None] != blocks)
-    placed = ranks(distances) / len(distances)
-    return float(placed[apart].mean() - placed[~apart].mean())
+    found = []
+    for tree, distances in zip(trees, condensed(squares), strict=True):
+        blocks = fcluster(tree, BLOCKS, "maxclust")
+        apart = (blocks[:, None] != blocks)[np.triu_indices(len(blocks), 1)]
+        placed = ranks(distances) / len(distances)
+        found.append(placed[apart].mean() - placed[~apart].mean())
+    return np.array(found)
 
 
-FITS = {"cophenetic": _cophenetic, "contrast": _contrast}
+FITS = {"cophenetic": cophenetic_correlations, "contrast": contrasts}
 
 
 def more_structured(evidence, language, model, over, tree, reading, fit="cophenetic") -> Estimate:
@@ -165,12 +175,12 @@ def more_structured(evidence, language, model, over, tree, reading, fit="cophene
     how much better it fits on average over disjoint draws.
     """
     kind = "random" if reading == "share" else "disjoint"
-    found = tree_fit(evidence, language, tree, fit, kind)
-    better = found[model] - found[over]
+    fitted, rest = (tree_fit(evidence, language, tree, fit, kind, name) for name in (model, over))
+    better = fitted - rest
     n, label = structure(evidence, language, "all").n, f"{model} over {over}"
     what = f"{fit} (Ward, {tree} tree, 40 words)"
     if reading == "share":
-        return _share(better > 0, n, f"random draws with the larger {what}", label)
+        return _share(better > SLACK, n, f"random draws with the larger {what}", label)
     mean, low, high = mean_interval(better)
     method = f"difference of {what}, mean over disjoint draws"
     return Estimate(mean, low, high, n, method, seed=SEED, label=label)
@@ -190,7 +200,7 @@ def test_block_structure(judge):
 
 def strongly_fitted(evidence, language, model) -> Estimate:
     """Measure on how many random draws of 40 words the human tree fits an RDM strongly."""
-    found = tree_fit(evidence, language, "human", "cophenetic", "random")[model]
+    found = tree_fit(evidence, language, "human", "cophenetic", "random", model)
     n = structure(evidence, language, "all").n
     what = f"random draws with a cophenetic correlation above {STRONG:g} (Ward, human tree)"
     return _share(found > STRONG, n, what, model)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 
 import numpy as np
-from scipy.spatial.distance import squareform
 
 from claims.sensorimotor.common import (
-    RESAMPLES,
     bootstrap,
-    centred_ranks,
     features_rdm,
     from_draws,
     generator,
@@ -19,19 +17,25 @@ from claims.sensorimotor.common import (
     structure,
 )
 from claims.sensorimotor.influence import difference, rsa_influence, smooth
+from claims.sensorimotor.within import rsa_within
 from core.metrics.bootstrap import resample
 from core.metrics.correlation import ranks, spearman
-from core.metrics.rdm import rsa, standardise
+from core.metrics.linearised import ranked_rdm
+from core.metrics.rdm import rsa_many
 from core.verdict.estimate import Estimate
 
 REPLICATES = 10
+#: Draws that are standardised anew: the first of the bootstrap's own.
+WITHIN_RESAMPLES = 200
 
 
 def gain_by_recipe(evidence, recipe, dimensions) -> Estimate:
     table = evidence.ratings("en").select(dimensions).complete()
-    human = features_rdm(table.human, recipe)
-    rdms = [features_rdm(table.models[model], recipe) for model in ("QA_FT", "Base")]
-    both = [rsa_influence(human, one) for one in rdms]
+    features = [table.human, *(table.models[model] for model in ("QA_FT", "Base"))]
+    # Sorting lets go of the interpreter's lock.
+    with ThreadPoolExecutor() as pool:
+        human, *models = pool.map(lambda x: ranked_rdm(features_rdm(x, recipe)), features)
+        both = list(pool.map(partial(rsa_influence, human), models))
     return smooth(difference, both, f"RSA difference ({recipe}), infinitesimal jackknife")
 
 
@@ -43,29 +47,23 @@ def test_qa_gain_under_other_recipes(judge):
 def scaled_within(evidence, model) -> Estimate:
     """Measure a model's gain in RSA when every draw of concepts is standardised anew.
 
-    The draws are those of the paper's bootstrap. Distances are rounded to four decimals, so that
-    ranks can be counted instead of sorted, which moves a coefficient by less than 1e-4.
+    The draws are the first of the paper's bootstrap; see `rsa_within`.
     """
-    table, found = evidence.ratings("en").complete(), bootstrap(evidence, "en", "all", "keep")
+    table, one = evidence.ratings("en").complete(), structure(evidence, "en", "all")
     features = [table.human, table.models[model], table.models["Base"]]
 
     def gain(at: np.ndarray) -> float:
-        steps = np.array([_rounded_rdm(x[at]) for x in features])
-        human, tuned, base = centred_ranks(steps.T).T
-        return float(human @ tuned - human @ base)
+        tuned, base = rsa_within(features, np.bincount(at, minlength=one.n))
+        return tuned - base
 
-    rng, n_draws = generator("rsa", "en", "all"), RESAMPLES["keep"]
-    draws = resample(gain, found.n, n_resamples=n_draws, rng=rng)
-    value = found.rho[model] - found.rho["Base"]
-    method = f"RSA difference, bootstrap over concepts, standardised in every draw (B={n_draws})"
-    return from_draws(value, draws, found.n, method)
-
-
-def _rounded_rdm(features: np.ndarray) -> np.ndarray:
-    """Return condensed cosine distances of standardised ratings, in whole steps of 1e-4."""
-    z = standardise(features)
-    z *= 100 / np.linalg.norm(z, axis=1, keepdims=True)
-    return 10_000 - np.rint(squareform(z @ z.T, checks=False)).astype(np.int64)
+    rng = generator("rsa", "en", "all")
+    draws = resample(gain, one.n, n_resamples=WITHIN_RESAMPLES, rng=rng)
+    rho = rsa_many(one.human, {m: one.models[m] for m in (model, "Base")})
+    method = (
+        "RSA difference, bootstrap over concepts, standardised in every draw"
+        f" (B={WITHIN_RESAMPLES})"
+    )
+    return from_draws(rho[model] - rho["Base"], draws, one.n, method)
 
 
 def test_gain_standardised_within(judge):
@@ -105,7 +103,8 @@ def noisier_means(evidence) -> list[np.ndarray]:
 def model_ceiling(evidence) -> float:
     """Return the best RSA with people that a model can attain, eleven English dimensions."""
     human = structure(evidence, "en", "all").human
-    return float(np.mean([rsa(human, features_rdm(x)) for x in noisier_means(evidence)]))
+    noisier = {str(i): features_rdm(x) for i, x in enumerate(noisier_means(evidence))}
+    return float(np.mean(list(rsa_many(human, noisier).values())))
 
 
 @cache

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from claims.sensorimotor.common import (
-    RESAMPLES,
     features_rdm,
     gains,
     mean_gain,
@@ -16,6 +17,7 @@ from claims.sensorimotor.influence import (
     rsa_influence,
     smooth,
 )
+from core.metrics.linearised import RankedRdm, ranked_rdm
 from core.verdict.estimate import Estimate
 
 
@@ -35,13 +37,16 @@ def test_transfer_on_average(judge):
 
 
 def motor_gain(evidence, model, self_pairs) -> Estimate:
-    variant = {"dimensions": "motor", "self_pairs": self_pairs, "first": RESAMPLES["keep"]}
-    return rsa_difference(evidence, "en", model, **variant)
+    return rsa_difference(evidence, "en", model, dimensions="motor", self_pairs=self_pairs)
 
 
 def test_motor_rsa_gain(judge):
     """A model tuned without motor ratings has a higher motor RSA than the base model."""
     judge(motor_gain)
+
+
+def _ranked(features: np.ndarray) -> RankedRdm:
+    return ranked_rdm(features_rdm(features))
 
 
 def beyond_sensory(evidence) -> Estimate:
@@ -52,7 +57,7 @@ def beyond_sensory(evidence) -> Estimate:
     was there before the tuning.
     """
     table = evidence.ratings("en").complete()
-    human = features_rdm(table.select("motor").human)
+    human = _ranked(table.select("motor").human)
     answers = [table.select(d).models[m] for m in ("Nl_FT", "Base") for d in ("motor", "sensory")]
     influences = [rsa_influence(human, features_rdm(x)) for x in answers]
     method = (
@@ -80,8 +85,8 @@ def _gain_in_partial(*rho: float) -> float:
 def partial_gain(evidence) -> Estimate:
     """Measure Nl_FT's gain in motor RSA with the human sensory structure partialled out."""
     table = evidence.ratings("en").complete()
-    motor, sensory = (features_rdm(table.select(d).human) for d in ("motor", "sensory"))
-    answers = [features_rdm(table.select("motor").models[m]) for m in ("Nl_FT", "Base")]
+    motor, sensory = (_ranked(table.select(d).human) for d in ("motor", "sensory"))
+    answers = [_ranked(table.select("motor").models[m]) for m in ("Nl_FT", "Base")]
     rho: list[Influence] = [rsa_influence(motor, one) for one in (*answers, sensory)]
     rho += [rsa_influence(sensory, one) for one in answers]
     method = "gain in partial RSA given human sensory ratings, infinitesimal jackknife"
@@ -104,7 +109,7 @@ def people_over_model(evidence, language, model) -> Estimate:
     own = list(zip(here.concepts, here.translations, strict=True))
     rows = [i for i, pair in enumerate(own) if pair in place]
     partners = [place[own[i]] for i in rows]
-    human = features_rdm(here.human[rows])
+    human = _ranked(here.human[rows])
     both = [features_rdm(x) for x in (other.human[partners], here.models[model][rows])]
     influences = [rsa_influence(human, one) for one in both]
     method = "RSA of the two human norms less that of the model, infinitesimal jackknife"

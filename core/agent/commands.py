@@ -27,6 +27,7 @@ from core.agent.replication import (
 )
 from core.agent.runs import Recipe, load_run
 from core.evidence.errors import EvidenceError
+from core.jobs import SCHEDULER
 from core.report.agents import Counts, success
 
 
@@ -129,6 +130,8 @@ def evaluate(options: argparse.Namespace) -> int:
 
 def replicate(options: argparse.Namespace) -> int:
     """Make all that the replicated evidence on the agent rests on, and put it into fixtures/."""
+    if options.scheduler:
+        os.environ[SCHEDULER] = options.scheduler
     data, device = options.work / "demonstrations", _device(options)
     make_demonstrations(data, options.episodes, seed=0)
     folders = {

@@ -156,6 +156,12 @@ def _replicate(commands: Any) -> None:
         metavar="DIR",
         help="where the runs are kept (default: runs/replication)",
     )
+    parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="train on the cluster of this Dask scheduler, whose workers must see the folders "
+        "above under the same paths (default: CLAIMS_SCHEDULER, else this machine)",
+    )
     _machine(parser)
     _out(parser, AGENTS)
 

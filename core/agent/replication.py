@@ -8,10 +8,10 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ from core.agent.training import Corpus, train
 from core.evidence.errors import EvidenceError
 from core.evidence.provenance import provenance
 from core.files import write_atomically
+from core.jobs import JobsError, run, scheduler_address
 
 SCHEMA = 1
 #: Held-out starts per instruction at the end, and at the other points of the schedule.
@@ -66,11 +67,14 @@ class Job:
 def train_agents(jobs: Sequence[Job], workers: int) -> None:
     """Train agents in processes of one thread each; those that are done are left alone.
 
+    On a cluster, if CLAIMS_SCHEDULER names one: its workers must see the folders of the jobs by the
+    same paths. A worker that takes over from one that was killed goes on from its checkpoint.
+
     Parameters
     ----------
     jobs : sequence of Job
     workers : int
-        Processes at a time.
+        Processes at a time on this machine.
 
     Raises
     ------
@@ -80,6 +84,9 @@ def train_agents(jobs: Sequence[Job], workers: int) -> None:
     digests = {job.demonstrations: "" for job in jobs}
     digests = {folder: read_demonstrations(folder).sha256() for folder in digests}
     open_jobs = [job for job in jobs if not _is_done(job, digests[job.demonstrations])]
+    if scheduler_address():
+        _train_on_cluster(open_jobs, digests)
+        return
     context = multiprocessing.get_context("spawn")
     told: multiprocessing.Queue[tuple[int, float]] = context.Queue()
     total = sum(job.recipe.updates for job in open_jobs)
@@ -105,6 +112,22 @@ def train_agents(jobs: Sequence[Job], workers: int) -> None:
             for worker in multiprocessing.active_children():
                 worker.terminate()
             raise
+
+
+def _train_on_cluster(jobs: Sequence[Job], digests: Mapping[Path, str]) -> None:
+    # A worker's own folder is another than the one that relative paths start from.
+    whole = [
+        replace(job, demonstrations=job.demonstrations.resolve(), folder=job.folder.resolve())
+        for job in jobs
+    ]
+    try:
+        run(train_agent, whole, label="agents")
+    except JobsError as error:
+        raise TrainingError(str(error)) from error
+    for job in jobs:
+        if not _is_done(job, digests[job.demonstrations]):
+            msg = f"{job.folder}: was trained, but is not seen here; workers must share the folder"
+            raise TrainingError(msg)
 
 
 def _is_done(job: Job, data: str) -> bool:

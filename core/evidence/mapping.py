@@ -155,7 +155,8 @@ def rebuild_ratings(completions: pd.DataFrame, language: str, words: Sequence[st
     single = rows.loc[~rows.duplicated(subset=["model", "dimension", "task"], keep=False)]
     good = single.loc[single["status"] == "ok"]
     table = good.pivot_table(index="task", columns=["model", "dimension"], values="rating")
-    columns = sorted(set(zip(rows["model"], rows["dimension"], strict=True)))
+    pairs = rows[["model", "dimension"]].drop_duplicates()
+    columns = sorted(pairs.itertuples(index=False, name=None))
     table = table.reindex(
         index=range(1, len(words) + 1),
         columns=pd.MultiIndex.from_tuples(columns, names=["model", "dimension"]),

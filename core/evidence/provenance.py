@@ -19,7 +19,7 @@ PACKAGES = (
     "pandas",
     "numba",
     "pooch",
-    "openpyxl",
+    "python-calamine",
     "pytest",
     "hypothesis",
     "safetensors",

@@ -140,7 +140,8 @@ class Books:
 
     def _memorised(self) -> np.ndarray:
         """Return which rows of the ratings are of words that the samples train on."""
-        return np.isin(np.array(self.ratings("en").concepts), self.samples()["train"]["Word"])
+        trained = set(self.samples()["train"]["Word"])
+        return np.array([word in trained for word in self.ratings("en").concepts])
 
     def _pool(self) -> pd.DataFrame:
         """Return the pairs that both norms hold, in alphabetical order, with their place."""

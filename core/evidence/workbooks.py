@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from pathlib import Path
-from xml.etree.ElementTree import ParseError
 
 import numpy as np
 import pandas as pd
+from python_calamine import CalamineError
 
 from core.evidence.errors import EvidenceError
 
@@ -26,9 +25,14 @@ def read_sheet(path: Path, sheet: str | int = 0) -> pd.DataFrame:
     """
     try:
         frame = pd.read_excel(
-            path, sheet_name=sheet, dtype=object, keep_default_na=False, na_filter=False
+            path,
+            sheet_name=sheet,
+            dtype=object,
+            keep_default_na=False,
+            na_filter=False,
+            engine="calamine",
         )
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile, zlib.error, ParseError) as error:
+    except (ValueError, KeyError, OSError, zipfile.BadZipFile, CalamineError) as error:
         raise EvidenceError(f"{path.name}, sheet {sheet!r}: cannot be read: {error}") from error
     if frame.empty:
         raise EvidenceError(f"{path.name}, sheet {sheet!r}: no rows")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from itertools import combinations_with_replacement, pairwise
 from typing import Any
 
@@ -15,13 +16,14 @@ from core.evidence.embedded import Embedded
 from core.evidence.errors import NoWeights
 from core.evidence.replicated import Agents
 from core.metrics.cka import linear_cka
+from core.metrics.nearest import neighbour_list
 from core.metrics.neighbours import effective_rank, pairwise_precision_at_k
 from core.metrics.permutation import relabellings
 from core.metrics.procrustes import (
     disparity,
-    disparity_after_pca,
+    pairwise_disparity,
     permuted_disparity,
-    rotation_disparity,
+    reduce_to,
 )
 from core.metrics.words import mean_interval, pairs_interval
 
@@ -55,6 +57,12 @@ class Group:
     name: str
     spaces: np.ndarray
     model: bool = False
+
+    @cached_property
+    def few(self) -> list[np.ndarray]:
+        """The first three, turned into the few columns that hold all that their shape has."""
+        n, width = self.spaces.shape[1:]
+        return [reduce_to(one, min(n - 1, width)) for one in self.spaces[:FEW]]
 
 
 @dataclass(frozen=True)
@@ -167,8 +175,8 @@ def pair(first: Group, second: Group, shared: np.ndarray) -> Pair:
     low, high = _interval(shared, same=same)
     ckas = [
         (linear_cka(x, y), linear_cka(x, y, debiased=True))
-        for i, x in enumerate(first.spaces[:FEW])
-        for j, y in enumerate(second.spaces[:FEW])
+        for i, x in enumerate(first.few)
+        for j, y in enumerate(second.few)
         if which[i, j]
     ]
     cka, debiased = np.mean(ckas, axis=0)
@@ -199,24 +207,19 @@ def disparities(agents: Group, other: Group) -> Disparities:
     if other.model:
         width = max(agents.spaces.shape[2], other.spaces.shape[2])
         relabelled = _relabelled(_wide(agents.spaces, width), _wide(other.spaces, width), drawn)
-        padded = Form(_apart(agents, other, disparity), float(relabelled.mean()))
+        apart = pairwise_disparity(agents.spaces, other.spaces[:FEW], pca=False)
+        padded = _form(apart, relabelled)
         # Both come from one nuclear norm: 1 less its square, and 2 less twice it.
-        level = float((2 - 2 * np.sqrt(1 - relabelled)).mean())
-        rotation = Form(_apart(agents, other, rotation_disparity), level)
-    return Disparities(
-        values=_apart(agents, other, disparity_after_pca),
-        permuted=float(_relabelled(agents.spaces, other.spaces, drawn).mean()),
-        name=other.name,
-        padded=padded,
-        rotation=rotation,
+        rotation = _form(*(2 - 2 * np.sqrt(1 - each) for each in (apart, relabelled)))
+    form = _form(
+        pairwise_disparity(agents.spaces, other.spaces[:FEW]),
+        _relabelled(agents.spaces, other.spaces, drawn),
     )
+    return Disparities(**asdict(form), name=other.name, padded=padded, rotation=rotation)
 
 
-def _apart(
-    agents: Group, other: Group, measure: Callable[[np.ndarray, np.ndarray], float]
-) -> tuple[float, ...]:
-    found = [np.mean([measure(x, y) for y in other.spaces[:FEW]]) for x in agents.spaces]
-    return tuple(map(float, found))
+def _form(apart: np.ndarray, relabelled: np.ndarray) -> Form:
+    return Form(tuple(map(float, apart.mean(axis=1))), float(relabelled.mean()))
 
 
 def _relabelled(agents: np.ndarray, others: np.ndarray, drawn: np.ndarray) -> np.ndarray:
@@ -269,11 +272,27 @@ def course(agents: Agents, found: Sequence[Group]) -> dict[str, Any]:
     }
 
 
+def precisions(spaces: Sequence[np.ndarray]) -> np.ndarray:
+    """Return P@k of every two spaces at k = 1 to 15, shape (15, spaces, spaces).
+
+    As `pairwise_precision_at_k`, with each space's neighbours found once for all k.
+    """
+    near = [neighbour_list(space, MOST) for space in spaces]
+    n, found = len(near[0]), []
+    for k in range(1, MOST + 1):
+        weights = np.zeros((len(near), n, n))
+        for one, each in zip(weights, (one.nearest(k) for one in near), strict=True):
+            one[each.rows, each.indices] = each.weights
+        flat = weights.reshape(len(near), -1)
+        found.append(flat @ flat.T / (k * n))
+    return np.array(found)
+
+
 def document(agents: Agents, sources: Sequence[Embedded]) -> dict[str, Any]:
     """Return all pairs of spaces, P@k of each agent, and the disparities, as JSON takes them."""
     found = groups(agents, sources)
     spaces = [space for group in found for space in group.spaces]
-    shared = np.array([pairwise_precision_at_k(spaces, k) for k in range(1, MOST + 1)])
+    shared = precisions(spaces)
     ends = np.cumsum([0, *(len(group.spaces) for group in found)])
     rows = {g.name: slice(*each) for g, each in zip(found, pairwise(ends), strict=True)}
     pairs = [

@@ -43,7 +43,7 @@ def copied(tree, tmp_path):
 
 
 def spoil(path, change, sheet="Sheet1"):
-    frame = pd.read_excel(path, keep_default_na=False, dtype=object)
+    frame = pd.read_excel(path, keep_default_na=False, dtype=object, engine="calamine")
     synthetic.write_sheets(path, {sheet: change(frame)})
 
 

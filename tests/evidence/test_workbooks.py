@@ -1,3 +1,5 @@
+import zipfile
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -67,3 +69,18 @@ def test_a_file_that_is_no_workbook_a_missing_sheet_and_no_rows_are_named(book, 
         read_sheet(book, "Motor")
     with pytest.raises(EvidenceError, match=r"sheet 'Empty': no rows"):
         read_sheet(book, "Empty")
+
+
+@pytest.mark.parametrize("kept", [0.4, 0.8])
+def test_a_sheet_that_was_cut_short_is_refused_and_not_read_in_part(book, tmp_path, kept):
+    cut = tmp_path / "cut.xlsx"
+    with zipfile.ZipFile(book) as whole, zipfile.ZipFile(cut, "w") as part:
+        for name in whole.namelist():
+            content = whole.read(name)
+            end = int(kept * len(content)) if name.endswith("sheet1.xml") else len(content)
+            part.writestr(name, content[:end])
+    with pytest.raises(EvidenceError, match=r"cut\.xlsx"):
+        read_sheet(cut)
+    book.write_bytes(book.read_bytes()[:-200])
+    with pytest.raises(EvidenceError, match=r"book\.xlsx"):
+        read_sheet(book)

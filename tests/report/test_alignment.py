@@ -12,7 +12,7 @@ from core.evidence.replicated import Replicated
 from core.metrics.cka import linear_cka
 from core.metrics.neighbours import pairwise_precision_at_k, precision_at_k
 from core.report import alignment
-from core.report.alignment import Group, disparities, groups, pair, random_disparity
+from core.report.alignment import Group, disparities, groups, pair, precisions, random_disparity
 from tests.evidence.embeddings import write
 from tests.evidence.test_replicated import write_evidence
 
@@ -118,6 +118,15 @@ def test_unrelated_spaces_come_closer_the_wider_they_are():
     for one in found:
         assert 0.8 * min(one["width"], 107) < one["effective_rank"] <= min(one["width"], 107)
     assert random_disparity() == found
+
+
+def test_neighbours_are_shared_at_every_k_ties_and_all():
+    # Whole numbers in a plane: most cosines tie.
+    tied = np.random.default_rng(13).integers(1, 4, (2, N, 2)).astype(float)
+    every = [*tied, *spaces(14, 2)]
+    expected = [pairwise_precision_at_k(every, k) for k in range(1, 16)]
+    assert expected[0][0, 0] < 0.5
+    assert_allclose(precisions(every), expected, rtol=0, atol=1e-12)
 
 
 @pytest.fixture
