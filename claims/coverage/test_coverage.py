@@ -116,12 +116,12 @@ def _norms_bootstrap(evidence: Released) -> RsaBootstrap:
         "Dutch norms": common.features_rdm(dutch.human[at_dutch]),
     }
     human = common.features_rdm(english.human[at_english])
-    return common.bootstrapped(human, compared, "drop", "norms")
+    return common.bootstrapped(human, compared, "norms")["drop"]
 
 
 def base_rsa(evidence: Released, confidence: float) -> Estimate:
     """RSA of the untuned model with people, English, all dimensions."""
-    found = common.bootstrap(evidence, "en", "all", "drop")
+    found = common.bootstrap(evidence, "en", "all")["drop"]
     return common.from_draws(
         found.rho["Base"],
         found.draws["Base"],

@@ -14,7 +14,12 @@ import numpy as np
 from claims.sensorimotor.rho import bootstrapped_rho
 from core import jobs
 from core.evidence.tables import ALL, DIMENSION_SETS, MODELS, SENSORY, Ratings
-from core.metrics.bootstrap import RsaBootstrap, SelfPairs, bootstrap_rsa, percentile_interval
+from core.metrics.bootstrap import (
+    RsaBootstrap,
+    SelfPairs,
+    bootstrap_rsa_by_rule,
+    percentile_interval,
+)
 from core.metrics.correlation import ranks, spearman, spearman_interval
 from core.metrics.dependent import DependentTest, steiger_z, zou_interval
 from core.metrics.rdm import Metric, rdm, standardise
@@ -32,18 +37,17 @@ def generator(*key: str) -> np.random.Generator:
 
 
 def bootstrapped(
-    human: np.ndarray, models: Mapping[str, np.ndarray], self_pairs: str, *key: str
-) -> RsaBootstrap:
+    human: np.ndarray, models: Mapping[str, np.ndarray], *key: str
+) -> dict[SelfPairs, RsaBootstrap]:
     """Return the bootstrap over concepts of models' RSA with people, with one purpose's draws.
 
-    The paper's keeps the pairs of a concept with itself; the sound one drops them.
+    The paper's keeps the pairs of a concept with itself ("keep"), the sound one does not ("drop").
     """
-    return bootstrap_rsa(
+    return bootstrap_rsa_by_rule(
         human,
         models,
         n_resamples=int(os.environ.get(RESAMPLES_VARIABLE, RESAMPLES)),
         rng=generator(*key),
-        self_pairs=cast("SelfPairs", self_pairs),
         run=partial(jobs.run, threads=True),
     )
 
@@ -107,10 +111,10 @@ def structure(evidence: Any, language: str, dimensions: str) -> Structure:
 
 
 @cache
-def bootstrap(evidence: Any, language: str, dimensions: str, self_pairs: str) -> RsaBootstrap:
-    """Return the bootstrap of every model's RSA with people; either rule sees the same draws."""
+def bootstrap(evidence: Any, language: str, dimensions: str) -> dict[SelfPairs, RsaBootstrap]:
+    """Return the bootstrap of every model's RSA with people, by rule for self-pairs."""
     one = structure(evidence, language, dimensions)
-    return bootstrapped(one.human, one.models, self_pairs, "rsa", language, dimensions)
+    return bootstrapped(one.human, one.models, "rsa", language, dimensions)
 
 
 def rsa_difference(
@@ -123,7 +127,7 @@ def rsa_difference(
     confidence: float = 0.95,
 ) -> Estimate:
     """Measure how far one model's RSA with people lies above another's."""
-    found = bootstrap(evidence, language, dimensions, self_pairs)
+    found = bootstrap(evidence, language, dimensions)[cast("SelfPairs", self_pairs)]
     draws = found.difference(model, over)
     return from_draws(
         found.rho[model] - found.rho[over],

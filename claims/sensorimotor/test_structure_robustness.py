@@ -125,7 +125,7 @@ def group_ceiling(evidence) -> float:
 
 def rsa_gap_closed(evidence, model) -> Estimate:
     """Measure the share of the way from the base model to the model ceiling that a model goes."""
-    found, ceiling = bootstrap(evidence, "en", "all", "drop"), model_ceiling(evidence)
+    found, ceiling = bootstrap(evidence, "en", "all")["drop"], model_ceiling(evidence)
     base, tuned = found.draws["Base"], found.draws[model]
     value = (found.rho[model] - found.rho["Base"]) / (ceiling - found.rho["Base"])
     method = f"share of the gap to the model ceiling ({ceiling:.3f}), bootstrap over concepts"
@@ -139,7 +139,7 @@ def test_rsa_gap_closed(judge):
 
 def below_ceiling(evidence, model) -> Estimate:
     """Measure how far a model agrees less with people than another group of raters does."""
-    found, ceiling = bootstrap(evidence, "en", "all", "drop"), group_ceiling(evidence)
+    found, ceiling = bootstrap(evidence, "en", "all")["drop"], group_ceiling(evidence)
     method = f"group ceiling ({ceiling:.3f}) less RSA, bootstrap over concepts"
     value, draws = ceiling - found.rho[model], ceiling - found.draws[model]
     return from_draws(value, draws, found.n, method, confidence=0.90)

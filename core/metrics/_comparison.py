@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from core.metrics._weighted_ranks import AHEAD, LANES, LAST, OPENS, SINGLE
 from core.metrics.checks import FloatArray
 
 Counts = npt.NDArray[np.intp]
+SelfPairs = Literal["keep", "drop"]
 
 #: Below 2^64, the cube of the number of pairs keeps 64-bit sums exact (n up to 2,299).
 EXACT_CUBE = 2**64
@@ -35,8 +36,8 @@ class Order:
     kind : ndarray of uint8, shape (m,)
         As `core.metrics._weighted_ranks` wants it. A first group at distance 0 is never SINGLE:
         pairs of a concept with itself join it.
-    zero : bool
-        Whether the smallest distance is 0.
+    zeros : int
+        Pairs at distance 0.
     groups, blocks : ndarray of int32, shapes (m + AHEAD,) and (m,)
         Of each pair, the tie group in the human order and its block.
     """
@@ -44,7 +45,7 @@ class Order:
     first: npt.NDArray[np.uint16]
     second: npt.NDArray[np.uint16]
     kind: npt.NDArray[np.uint8]
-    zero: bool
+    zeros: int
     groups: npt.NDArray[np.int32]
     blocks: npt.NDArray[np.int32]
 
@@ -59,11 +60,11 @@ def _sorted(
     order, in_order = stable_order(distances)
     last = np.append(in_order[1:] != in_order[:-1], True)
     alone = np.append(True, last[:-1]) & last
-    zero = bool(in_order[0] == 0)
-    alone[0] &= not zero
+    zeros = int(np.searchsorted(in_order, 0, side="right"))
+    alone[0] &= not zeros
     kind = np.where(alone, np.uint8(SINGLE), last * np.uint8(LAST))
     first, second = (side[order] for side in pairs)
-    return order, {"first": first, "second": second, "kind": kind, "zero": zero}
+    return order, {"first": first, "second": second, "kind": kind, "zeros": zeros}
 
 
 class Comparison:
@@ -75,8 +76,6 @@ class Comparison:
         Finite, not negative, n from 3 to 65,535.
     models : mapping of str to ndarray
         Of the same shape.
-    keep : bool
-        Whether a concept drawn twice makes a pair with itself, at distance 0.
     exact : bool, optional
         Whether sums are 64-bit integers, exact up to n = 2,299, or doubles summed in blocks;
         as n allows, unless given.
@@ -88,10 +87,9 @@ class Comparison:
         models: Mapping[str, FloatArray],
         n: int,
         *,
-        keep: bool,
         exact: bool | None = None,
     ) -> None:
-        self.n, self.keep = n, keep
+        self.n = n
         self.exact = len(human) ** 3 < EXACT_CUBE if exact is None else exact
         pairs = tuple(side.astype(np.uint16) for side in np.triu_indices(n, 1))
         order, parts = _sorted(human, pairs)
@@ -110,63 +108,65 @@ class Comparison:
             padded = np.r_[groups, np.zeros(AHEAD, dtype=np.int32)]
             self.models[name] = Order(**parts, groups=padded, blocks=blocks[groups])
 
-    def rhos(self, counts: Counts) -> FloatArray:
-        """Return each model's rho under each row of counts, (b, n), as an array (models, b).
+    def rhos(self, rules: Sequence[SelfPairs], counts: Counts) -> FloatArray:
+        """Return each model's rho under each row of counts, (b, n), by each rule for self-pairs.
 
-        Scratch memory: 64 bytes per distinct human distance, whatever b.
+        The result has the shape (rules, models, b). Scratch memory: 64 bytes per distinct human
+        distance, whatever b.
         """
-        out = np.empty((len(self.models), len(counts)))
+        out = np.empty((len(rules), len(self.models), len(counts)))
         lanes = _Lanes(self)
         for start in range(0, len(counts), LANES):
             part = slice(start, start + LANES)
-            out[:, part], lost = lanes.rhos(counts[part])
+            out[:, :, part], lost = lanes.rhos(rules, counts[part])
             for b in start + np.flatnonzero(lost):
-                out[:, b] = self.plain(counts[b])
+                out[:, :, b] = [self.plain(rule, counts[b]) for rule in rules]
         return out
 
-    def plain(self, counts: Counts) -> FloatArray:
+    def plain(self, rule: SelfPairs, counts: Counts) -> FloatArray:
         """Return each model's rho with concept i present `counts[i]` times, (models,).
 
         The same sums by array arithmetic, for counts of any size.
         """
         counts = counts.astype(np.int64)
-        own, total = self.totals(counts[None])
-        own, total = int(own[0]), int(total[0])
+        own, total = (int(one[0]) for one in totals(rule, counts[None]))
 
         def ranked(order: Order) -> tuple[Any, Any, Any]:
             weights = counts[order.first] * counts[order.second]
             sums = np.add.reduceat(weights, order.starts())
-            if order.zero:
+            if order.zeros:
                 sums[0] += own
             else:
                 sums = np.r_[own, sums]
             return weights, sums, 2 * np.cumsum(sums) - sums - total
 
         weights, sums, ranks = ranked(self.human)
-        variance, own_rank = self._dot(sums, ranks, ranks), ranks[0]
-        ranks = ranks if self.human.zero else ranks[1:]
+        squares, own_rank = self._dot(sums, ranks, ranks), ranks[0]
+        ranks = ranks if self.human.zeros else ranks[1:]
         rhos = []
         for model in self.models.values():
             weights, sums, other = ranked(model)
             inner = np.add.reduceat(weights * ranks[model.groups[:-AHEAD]], model.starts())
-            if model.zero:
+            if model.zeros:
                 inner[0] += own * own_rank
             else:
                 inner = np.r_[own * own_rank, inner]
-            scale = variance * self._dot(sums, other, other)
-            rhos.append(_rho(self._dot(inner, other), scale))
+            scale = squares * self._dot(sums, other, other)
+            # Thrice, as in lanes, so that both agree in the last bit.
+            rhos.append(_rho(3 * self._dot(inner, other), 9 * scale))
         return np.array(rhos)
-
-    def totals(self, counts: npt.NDArray[np.int64]) -> tuple[Any, Any]:
-        """Return the numbers of pairs of a concept with itself, and of all, per row of counts."""
-        own = (counts * (counts - 1) // 2).sum(1)
-        pairs = counts.sum(1) * (counts.sum(1) - 1) // 2
-        return (own, pairs) if self.keep else (0 * own, pairs - own)
 
     def _dot(self, *factors: npt.NDArray[np.int64]) -> Any:
         if self.exact:
-            return int(math.prod(factors).sum())
-        return float(math.prod(one.astype(np.float64) for one in factors).sum())
+            return int(np.prod(factors, axis=0).sum())
+        return float(np.prod(factors, axis=0, dtype=np.float64).sum())
+
+
+def totals(rule: SelfPairs, counts: npt.NDArray[np.int64]) -> tuple[Any, Any]:
+    """Return the numbers of pairs of a concept with itself, and of all, per row of counts."""
+    own = (counts * (counts - 1) // 2).sum(1)
+    pairs = counts.sum(1) * (counts.sum(1) - 1) // 2
+    return (own, pairs) if rule == "keep" else (0 * own, pairs - own)
 
 
 class _Lanes:
@@ -182,67 +182,114 @@ class _Lanes:
         self.inner = _aligned(1, np.int64)
         self.cubes, self.products, self.total = (_aligned(1, sums) for _ in range(3))
 
-    def rhos(self, counts: Counts) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
-        """Return (models, b) rhos of up to 32 rows of counts, and which rows did not fit."""
-        compare = self.comparison
+    def rhos(
+        self, rules: Sequence[SelfPairs], counts: Counts
+    ) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+        """Return (rules, models, b) rhos of up to 32 rows of counts, and which rows did not fit."""
+        compare, b = self.comparison, len(counts)
         lanes = np.zeros((LANES, compare.n), dtype=np.int64)
-        lanes[: len(counts)] = counts
-        own, pairs = compare.totals(lanes)
+        lanes[:b] = counts
+        own, pairs = totals("keep", lanes)
         most = int(lanes.max())
         if most**2 * int(pairs.max()) >= 2**31 or most**6 >= 2**31:
             # Products of 32 bits might overflow; so many copies of a concept are never drawn.
-            return np.empty((len(compare.models), len(counts))), np.ones(len(counts), dtype=bool)
+            return np.empty((len(rules), len(compare.models), b)), np.ones(b, dtype=bool)
         self.counts[:] = lanes.T.astype(np.uint8).ravel()
-        human = compare.human
+        self.untied = [_cubes_of_pairs(row) for row in lanes]
+        self.lost[:] = 0
+        if not compare.human.zeros:
+            # Then pairs of concepts with themselves come before all others, and need no walk.
+            found = dict(zip(("drop", "keep"), self._walk(0 * own, pairs - own, own), strict=True))
+        else:
+            found = {rule: self._walk(*totals(rule, lanes))[0] for rule in rules}
+        return np.array([found[rule][:, :b] for rule in rules]), self.lost[:b] != 0
+
+    def _walk(self, own: Any, pairs: Any, joining: Any = None) -> list[FloatArray]:
+        """Return (models, LANES) rhos with `own` self-pairs among `pairs`.
+
+        Where `joining` is given, also those with so many self-pairs more, by `_join`.
+        """
+        compare, human = self.comparison, self.comparison.human
         self._begin(human, own, pairs)
         walks.keep_ranks(
             *(self.counts, human.first, human.second, human.kind),
             *(self.run, self.group, self.cubes, self.offsets, self.bases, self.lost),
         )
-        lost = self.lost[: len(counts)] != 0
-        untied = [_cubes_of_pairs(row) for row in lanes]
-        variance = self._variance(pairs, untied)
+        human_cubes = self.cubes.tolist()
         own_rank = own - pairs
-        if human.zero:
+        if human.zeros:
             own_rank = self.bases[:LANES].astype(np.int64) + self.offsets[:LANES]
-        out = np.empty((len(compare.models), len(counts)))
-        for row, model in zip(out, compare.models.values(), strict=True):
+        out = np.empty((1 if joining is None else 2, len(compare.models), LANES))
+        for at, model in enumerate(compare.models.values()):
             self._begin(model, own, pairs)
-            self.inner[:] = own * own_rank if model.zero else 0
+            self.inner[:] = own * own_rank if model.zeros else 0
             alone = own.astype(self.total.dtype) * own_rank * (own - pairs)
-            self.total[:] = 0 if model.zero else alone
+            self.total[:] = 0 if model.zeros else alone
             walks.sum_products(
                 *(self.counts, model.first, model.second, model.kind, model.groups, model.blocks),
                 *(self.run, self.group, self.inner, self.cubes),
                 *(self.offsets, self.bases, self.products, self.total),
             )
-            others = self._variance(pairs, untied)
-            shared = self.total.tolist()
-            row[:] = [_rho(shared[b], variance[b] * others[b]) for b in range(len(counts))]
-        return out, lost
+            shared, cubes = self.total.tolist(), self.cubes.tolist()
+            out[0, at] = self._rhos(pairs, shared, human_cubes, cubes)
+            if joining is not None:
+                out[1, at] = self._join(model, joining, pairs, shared, human_cubes, cubes)
+        return list(out)
+
+    def _join(
+        self, model: Order, own: Any, pairs: Any, shared: Any, human_cubes: Any, cubes: Any
+    ) -> FloatArray:
+        """Return what sums without self-pairs become with them, where no human distance is 0.
+
+        With `own` self-pairs before all others, every human rank rises by `own`; so does every
+        rank of the model but those of its pairs at distance 0, which self-pairs tie with. Sums of
+        weighted ranks over all pairs are 0, so that only those pairs have to be looked up.
+        """
+        zeros, ranks = self._at_zero(model)
+        rows = list(zip(own.tolist(), pairs.tolist(), zeros, ranks, strict=True))
+        shared = [
+            s - w * r + w * (n - z) * (n + w) for s, (w, n, z, r) in zip(shared, rows, strict=True)
+        ]
+        human_cubes = [c + w**3 for c, (w, *_) in zip(human_cubes, rows, strict=True)]
+        cubes = [c + (z + w) ** 3 - z**3 for c, (w, _, z, _) in zip(cubes, rows, strict=True)]
+        return self._rhos(pairs + own, shared, human_cubes, cubes)
+
+    def _at_zero(self, model: Order) -> tuple[list[int], list[int]]:
+        """Return the weight of a model's pairs at distance 0, and their human ranks' sum."""
+        counts = self.counts.reshape(-1, LANES)
+        offsets, bases = self.offsets.reshape(-1, LANES), self.bases.reshape(-1, LANES)
+        zeros, ranks = np.zeros(LANES, dtype=np.int64), np.zeros(LANES, dtype=np.int64)
+        for start in range(0, model.zeros, BLOCK):
+            part = slice(start, min(start + BLOCK, model.zeros))
+            weights = counts[model.first[part]].astype(np.int64) * counts[model.second[part]]
+            zeros += weights.sum(0)
+            rank = bases[model.blocks[part]] + offsets[model.groups[part]]
+            ranks += (weights * rank).sum(0)
+        return zeros.tolist(), ranks.tolist()
 
     def _begin(self, order: Order, own: Any, pairs: Any) -> None:
         """Set the running sums behind the pairs of concepts with themselves, or in their midst."""
-        self.lost[:] = 0
         self.products[:] = 0
-        if order.zero:
+        if order.zeros:
             self.run[:], self.group[:], self.cubes[:] = -pairs, own, 0
         else:
             self.run[:], self.group[:] = 2 * own - pairs, 0
             self.cubes[:] = own.astype(self.cubes.dtype) ** 3
 
-    def _variance(self, pairs: Any, untied: list[int]) -> list[Any]:
-        """Return the sums of squared ranks: (N^3 - sum of T^3) / 3."""
-        sums = [int(n) ** 3 - u for n, u in zip(pairs, untied, strict=True)]
-        cubes = self.cubes.tolist()
+    def _rhos(self, pairs: Any, shared: Any, human_cubes: Any, cubes: Any) -> FloatArray:
+        """Return rhos from sums of products and of cubes; a sum of squares is (N^3 - cubes) / 3."""
+        # Python's integers: the product of two sums of squares does not fit into 64 bits.
+        untied = [n**3 - u for n, u in zip(pairs.tolist(), self.untied, strict=True)]
+        rows = zip(shared, untied, human_cubes, cubes, strict=True)
         if self.comparison.exact:
-            # Sums that wrapped around are right again modulo 2^64, which the difference is below.
-            return [(a - b) % EXACT_CUBE // 3 for a, b in zip(sums, cubes, strict=True)]
-        return [(a - b) / 3 for a, b in zip(sums, cubes, strict=True)]
+            # Sums that wrapped around are right again modulo 2^64, which these are below.
+            squares = [((u - a) % EXACT_CUBE, (u - b) % EXACT_CUBE) for _, u, a, b in rows]
+        else:
+            squares = [(u - a, u - b) for _, u, a, b in rows]
+        return np.array([_rho(3 * s, a * b) for s, (a, b) in zip(shared, squares, strict=True)])
 
 
 def _rho(shared: Any, scale: Any) -> float:
-    # Python's integers: the product of two variances does not fit into 64 bits.
     return max(-1.0, min(1.0, shared / math.sqrt(scale))) if scale > 0 else math.nan
 
 

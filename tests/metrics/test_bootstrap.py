@@ -8,7 +8,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from core.metrics import bootstrap
 from core.metrics._comparison import Comparison
-from core.metrics.bootstrap import bootstrap_rsa, percentile_interval, resample
+from core.metrics.bootstrap import (
+    bootstrap_rsa,
+    bootstrap_rsa_by_rule,
+    percentile_interval,
+    resample,
+)
 from core.metrics.rdm import rdm, rsa, standardise
 from core.metrics.words import mean_interval
 from tests import oracles, strategies
@@ -296,17 +301,16 @@ def test_lanes_equal_one_by_one(world, self_pairs):
     human, model = (np.asarray(x, dtype=np.float64) for x in WORLDS[world](n))
     models = {"a": model, "b": human, "c": model[::-1].copy()}
     counts = counts_of(n, 70, 5)
-    keep = self_pairs == "keep"
-    exact = Comparison(human, models, n, keep=keep)
-    found = exact.rhos(counts)
-    assert_array_equal(found, np.transpose([exact.plain(row) for row in counts]))
+    exact = Comparison(human, models, n)
+    (found,) = exact.rhos([self_pairs], counts)
+    assert_array_equal(found, np.transpose([exact.plain(self_pairs, row) for row in counts]))
     assert_allclose(found[1], 1, atol=1e-15)
-    doubles = Comparison(human, models, n, keep=keep, exact=False)
-    assert_allclose(doubles.rhos(counts), found, rtol=0, atol=1e-13)
-    assert_allclose(doubles.plain(counts[0]), found[:, 0], rtol=0, atol=1e-13)
+    doubles = Comparison(human, models, n, exact=False)
+    assert_allclose(doubles.rhos([self_pairs], counts)[0], found, rtol=0, atol=1e-13)
+    assert_allclose(doubles.plain(self_pairs, counts[0]), found[:, 0], rtol=0, atol=1e-13)
     for b in (0, 69):
         indices = np.repeat(np.arange(n), counts[b])
-        expected = oracles.reindexed_rsa(human, model, indices, drop=not keep)
+        expected = oracles.reindexed_rsa(human, model, indices, drop=self_pairs == "drop")
         assert_allclose(found[0, b], expected, rtol=0, atol=1e-12)
 
 
@@ -315,10 +319,12 @@ def test_counts_beyond_what_lanes_hold_go_one_by_one(self_pairs):
     # Every concept three times: offsets leave 16 bits. One concept 60 times: products leave 32.
     n = 120
     human, model = untied_rdm(n, 1), untied_rdm(n, 2)
-    compare = Comparison(human, {"m": model}, n, keep=self_pairs == "keep")
+    compare = Comparison(human, {"m": model}, n)
     thrice, heap, usual = np.full(n, 3), np.r_[60, np.ones(n - 1, dtype=int)], counts_of(n, 1, 0)[0]
-    (found,) = compare.rhos(np.array([thrice, usual]))
-    (heaped,) = compare.rhos(np.array([heap, usual]))
+    found, heaped = (
+        compare.rhos([self_pairs], np.array(rows))[0, 0]
+        for rows in ([thrice, usual], [heap, usual])
+    )
     for rho, counts in zip([*found, *heaped], [thrice, usual, heap, usual], strict=True):
         indices = np.repeat(np.arange(n), counts)
         expected = oracles.reindexed_rsa(human, model, indices, drop=self_pairs == "drop")
@@ -346,11 +352,29 @@ def test_whoever_computes_the_batches_the_draws_are_the_same():
 def test_the_largest_sums_fit_and_larger_ones_are_doubles(n):
     # Perfectly correlated untied RDMs make the largest sums: N^3 / 3.
     human = np.arange(n * (n - 1) // 2, dtype=float) + 1
-    compare = Comparison(human, {"same": human, "turned": human[::-1].copy()}, n, keep=True)
+    compare = Comparison(human, {"same": human, "turned": human[::-1].copy()}, n)
     assert compare.exact == (n == 2299)
-    same, turned = compare.rhos(np.array([np.ones(n, dtype=int), counts_of(n, 1, 0)[0]]))
+    ((same, turned),) = compare.rhos(
+        ["keep"], np.array([np.ones(n, dtype=int), counts_of(n, 1, 0)[0]])
+    )
     assert_allclose(same, 1, rtol=0, atol=1e-12)
     assert_allclose(turned[0], -1, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_both_rules_at_once_are_each_alone(world):
+    n = 90
+    human, model = (np.asarray(x, dtype=np.float64) for x in WORLDS[world](n))
+    options = {"n_resamples": 40, "rng": np.random.default_rng(2)}
+    both = bootstrap_rsa_by_rule(human, {"m": model}, **options)
+    for rule in ("keep", "drop"):
+        options["rng"] = np.random.default_rng(2)
+        alone = bootstrap_rsa(human, {"m": model}, self_pairs=rule, **options)
+        assert_array_equal(both[rule].draws["m"], alone.draws["m"])
+        assert both[rule].rho == alone.rho
+        assert (both[rule].self_pairs, both[rule].n_resamples) == (rule, 40)
+    assert both["keep"].rho == both["drop"].rho
+    assert (both["keep"].draws["m"] != both["drop"].draws["m"]).all()
 
 
 def test_refuses_more_concepts_than_16_bits_number(monkeypatch):

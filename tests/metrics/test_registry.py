@@ -98,6 +98,7 @@ NOT_SYMMETRIC = {
 # One sample, one figure, or roles that cannot be swapped (human and models).
 NOT_OF_TWO_SAMPLES = {
     "bootstrap.bootstrap_rsa",
+    "bootstrap.bootstrap_rsa_by_rule",
     "bootstrap.draw_counts",
     "bootstrap.percentile_interval",
     "bootstrap.resample",
