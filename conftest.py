@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from claims.run import LOCK, Run, claim_paths, in_claims, record_of
+from claims.settings import FEWEST_RESAMPLES, RESAMPLES, set_resamples
 from core import jobs
 from core.arguments import at_least_one
 from core.evidence.bodies import Body, body
@@ -28,7 +30,6 @@ from core.verdict.record import Measure, Oracle, Record, complaint, judge_case, 
 from core.verdict.registry import RegistryError, load_registries
 
 RUN = pytest.StashKey[Run]()
-RESAMPLES = "CLAIMS_RESAMPLES"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -66,9 +67,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--resamples",
-        type=at_least_one,
+        type=_resamples,
+        default=RESAMPLES,
         metavar="B",
-        help="resamples of every RSA bootstrap (default: 2000; the paper has 200)",
+        help=f"resamples of the RSA bootstraps (default: {RESAMPLES}; the paper has 200), but of "
+        "the one that is standardised anew in every draw, which keeps the paper's 200",
     )
     group.addoption(
         "--scheduler",
@@ -78,10 +81,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def _resamples(text: str) -> int:
+    number = at_least_one(text)
+    if number < FEWEST_RESAMPLES:
+        raise ArgumentTypeError(f"must be at least {FEWEST_RESAMPLES}")
+    return number
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Read the registries and the lock before anything is collected; refuse what cannot work."""
     if config.option.update_lock and os.environ.get("CI"):
         raise pytest.UsageError("--update-lock: a verdict is reviewed by a person, never by CI")
+    if config.option.update_lock and config.option.resamples != RESAMPLES:
+        raise pytest.UsageError(f"--update-lock: verdicts are reviewed at {RESAMPLES} resamples")
     asked, required = _asked(config), set(config.option.require_tier)
     if unknown := sorted((asked | required) - set(TIERS)):
         raise pytest.UsageError(f"unknown tier {', '.join(unknown)}; known: {', '.join(TIERS)}")
@@ -97,8 +109,7 @@ def pytest_configure(config: pytest.Config) -> None:
         run = Run(config, claims, read_lock(LOCK) if claims else {})
     except (RegistryError, LockError) as error:
         raise pytest.UsageError(str(error)) from error
-    if config.option.resamples:
-        os.environ[RESAMPLES] = str(config.option.resamples)
+    set_resamples(config.option.resamples)
     if claims and not hasattr(config, "workerinput"):
         _try_scheduler(config.option.scheduler)
     # Small matrices lose by a second BLAS thread, and sums depend on how many there are.

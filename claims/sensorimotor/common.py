@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 
 from claims.sensorimotor.rho import bootstrapped_rho
+from claims.settings import resamples
 from core import jobs
 from core.evidence.tables import ALL, DIMENSION_SETS, MODELS, SENSORY, Ratings
 from core.metrics.bootstrap import (
@@ -26,8 +26,6 @@ from core.metrics.rdm import Metric, rdm, standardise
 from core.verdict.estimate import Estimate
 
 SEED = 20260303
-#: Resamples of RSA bootstraps, unless the variable of this name says otherwise; the paper has 200.
-RESAMPLES, RESAMPLES_VARIABLE = 2000, "CLAIMS_RESAMPLES"
 WORD_RESAMPLES = 1000
 
 
@@ -46,7 +44,7 @@ def bootstrapped(
     return bootstrap_rsa_by_rule(
         human,
         models,
-        n_resamples=int(os.environ.get(RESAMPLES_VARIABLE, RESAMPLES)),
+        n_resamples=resamples(),
         rng=generator(*key),
         run=partial(jobs.run, threads=True),
     )

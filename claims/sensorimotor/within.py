@@ -18,7 +18,7 @@ def rsa_within(features: Sequence[np.ndarray], counts: np.ndarray) -> list[float
 
     Ratings are standardised over the draw. Each concept is looked at once, with its number of
     times as a weight. Distances are rounded to whole steps of 1e-4, so that ranks are counted
-    instead of sorted, which moves a coefficient by less than 1e-4; all sums are whole numbers.
+    instead of sorted, which moves a coefficient by some 1e-4 at most; all sums are whole numbers.
 
     Parameters
     ----------

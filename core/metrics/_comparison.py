@@ -20,6 +20,8 @@ SelfPairs = Literal["keep", "drop"]
 
 #: Below 2^64, the cube of the number of pairs keeps 64-bit sums exact (n up to 2,299).
 EXACT_CUBE = 2**64
+#: Above it, sums of squares below the cube by more than this factor are computed one by one.
+FEW = 64
 #: Pairs that share a base, and the size from which a tie group has one of its own: 16 bits then
 #: hold their offsets in any likely resample.
 BLOCK, LARGE = 2048, 1024
@@ -191,8 +193,9 @@ class _Lanes:
         lanes[:b] = counts
         own, pairs = totals("keep", lanes)
         most = int(lanes.max())
-        if most**2 * int(pairs.max()) >= 2**31 or most**6 >= 2**31:
-            # Products of 32 bits might overflow; so many copies of a concept are never drawn.
+        # A rank times a weight is 32 bits wide in exact sums, and the cube of a weight always.
+        widest = max(most**6, most**2 * int(pairs.max()) if compare.exact else 0)
+        if widest >= 2**31:  # so many copies of a concept are never drawn
             return np.empty((len(rules), len(compare.models), b)), np.ones(b, dtype=bool)
         self.counts[:] = lanes.T.astype(np.uint8).ravel()
         self.untied = [_cubes_of_pairs(row) for row in lanes]
@@ -286,6 +289,9 @@ class _Lanes:
             squares = [((u - a) % EXACT_CUBE, (u - b) % EXACT_CUBE) for _, u, a, b in rows]
         else:
             squares = [(u - a, u - b) for _, u, a, b in rows]
+            # Where nearly everything ties, doubles leave few digits of the difference.
+            few = [FEW * min(both) < n**3 for both, n in zip(squares, pairs.tolist(), strict=True)]
+            self.lost |= np.array(few, dtype=np.int32)
         return np.array([_rho(3 * s, a * b) for s, (a, b) in zip(shared, squares, strict=True)])
 
 

@@ -171,8 +171,10 @@ def bootstrap_rsa(
 
     Notes
     -----
-    Memory: 9 bytes per pair for the human RDM and 17 more for each model while the call lasts, and
-    for each thread 64 bytes per distinct human distance: 11, 21 and 79 MB at n = 1,570.
+    Memory while the call lasts: 5 bytes per pair for the human RDM and 13 for each model, for each
+    thread 64 bytes per distinct human distance, and 8 bytes per resample and concept: 6, 16, up to
+    79, and at B = 2,000 25 MB at n = 1,570. A resample that draws a concept so often, or leaves so
+    few distances apart, that its sums do not fit is computed alone, with 60 bytes per pair.
     """
     if self_pairs not in ("keep", "drop"):
         raise ValueError(f"self_pairs is {self_pairs!r}, choose 'keep' or 'drop'")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from core.metrics import bootstrap
-from core.metrics._comparison import Comparison
+from core.metrics._comparison import Comparison, _Lanes
 from core.metrics.bootstrap import (
     bootstrap_rsa,
     bootstrap_rsa_by_rule,
@@ -359,6 +359,38 @@ def test_the_largest_sums_fit_and_larger_ones_are_doubles(n):
     )
     assert_allclose(same, 1, rtol=0, atol=1e-12)
     assert_allclose(turned[0], -1, rtol=0, atol=1e-12)
+
+
+@SELF_PAIRS
+def test_doubles_keep_their_digits_where_nearly_everything_ties(self_pairs):
+    # Differences of cubes near 1e20: a constant RDM must stay one, and one odd pair must count.
+    n = 2320
+    human = random_rdm(n, 3)
+    one = np.ones(len(human))
+    one[5] = 0.5
+    models = {"constant": np.ones(len(human)), "zero": np.zeros(len(human)), "one": one}
+    compare = Comparison(human, models, n)
+    assert not compare.exact
+    counts = counts_of(n, 2, 1)
+    counts[1, :4] = 1  # so that the odd pair, 0 and 6, is drawn
+    counts[1, 6] = 1
+    found = compare.rhos([self_pairs], counts)[0]
+    plain = np.transpose([compare.plain(self_pairs, row) for row in counts])
+    assert_allclose(found, plain, rtol=0, atol=1e-12)
+    # Self-pairs alone tell distances apart.
+    assert_array_equal(np.isnan(found[0]), [self_pairs == "drop"] * 2)
+    assert np.isnan(found[1]).all()
+
+
+def test_many_copies_of_a_concept_stay_in_lanes_where_sums_are_doubles():
+    n = 2320
+    human, model = random_rdm(n, 1), random_rdm(n, 2)
+    counts = counts_of(n, 1, 0)
+    counts[0, :3] = [30, 0, 0]
+    lanes = _Lanes(Comparison(human, {"m": model}, n))
+    found, lost = lanes.rhos(["drop"], counts)
+    assert not lost.any()
+    assert_allclose(found[0, 0, 0], lanes.comparison.plain("drop", counts[0])[0], atol=1e-12)
 
 
 @pytest.mark.parametrize("world", WORLDS)
