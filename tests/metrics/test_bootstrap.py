@@ -363,23 +363,21 @@ def test_the_largest_sums_fit_and_larger_ones_are_doubles(n):
 
 @SELF_PAIRS
 def test_doubles_keep_their_digits_where_nearly_everything_ties(self_pairs):
-    # Differences of cubes near 1e20: a constant RDM must stay one, and one odd pair must count.
-    n = 2320
-    human = random_rdm(n, 3)
-    one = np.ones(len(human))
-    one[5] = 0.5
-    models = {"constant": np.ones(len(human)), "zero": np.zeros(len(human)), "one": one}
-    compare = Comparison(human, models, n)
+    # Sums of squares are differences of cubes near 1e20, here all but equal.
+    n = 2400
+    one, two = np.ones(n * (n - 1) // 2), np.ones(n * (n - 1) // 2)
+    one[5], two[[5, 6]] = 0.5, 0.5
+    compare = Comparison(one, {"one": one, "two": two, "constant": np.ones_like(one)}, n)
     assert not compare.exact
-    counts = counts_of(n, 2, 1)
-    counts[1, :4] = 1  # so that the odd pair, 0 and 6, is drawn
-    counts[1, 6] = 1
-    found = compare.rhos([self_pairs], counts)[0]
-    plain = np.transpose([compare.plain(self_pairs, row) for row in counts])
-    assert_allclose(found, plain, rtol=0, atol=1e-12)
-    # Self-pairs alone tell distances apart.
-    assert_array_equal(np.isnan(found[0]), [self_pairs == "drop"] * 2)
-    assert np.isnan(found[1]).all()
+    counts = counts_of(n, 3, 1)
+    counts[:, [0, 6, 7]] = 1  # so that the odd pairs are drawn
+    same, near, constant = compare.rhos([self_pairs], counts)[0]
+    assert_allclose(same, 1, rtol=0, atol=1e-12)
+    if self_pairs == "drop":
+        # Correlations of a pair, and of two that hold it, with all others the same.
+        totals = counts.sum(1) * (counts.sum(1) - 1) / 2 - (counts * (counts - 1) / 2).sum(1)
+        assert_allclose(near, np.sqrt((totals - 2) / (2 * (totals - 1))), rtol=0, atol=1e-12)
+        assert np.isnan(constant).all()
 
 
 def test_many_copies_of_a_concept_stay_in_lanes_where_sums_are_doubles():
