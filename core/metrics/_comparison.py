@@ -4,69 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from core.metrics import _weighted_ranks as walks
-from core.metrics._sorting import stable_order
-from core.metrics._weighted_ranks import AHEAD, LANES, LAST, OPENS, SINGLE
+from core.metrics._orders import BLOCK, Order, blocks_of, pairs_of, sorted_pairs
+from core.metrics._weighted_ranks import AHEAD, LANES, OPENS
 from core.metrics.checks import FloatArray
 
 Counts = npt.NDArray[np.intp]
 SelfPairs = Literal["keep", "drop"]
 
-#: Below 2^64, the cube of the number of pairs keeps 64-bit sums exact (n up to 2,299).
-EXACT_CUBE = 2**64
-#: Above it, sums of squares below the cube by more than this factor are computed one by one.
-FEW = 64
-#: Pairs that share a base, and the size from which a tie group has one of its own: 16 bits then
-#: hold their offsets in any likely resample.
-BLOCK, LARGE = 2048, 1024
-
-
-@dataclass(frozen=True, eq=False)
-class Order:
-    """One RDM's pairs in increasing distance, with the ends of its tie groups.
-
-    Attributes
-    ----------
-    first, second : ndarray of uint16, shape (m,)
-        The concepts of each pair.
-    kind : ndarray of uint8, shape (m,)
-        As `core.metrics._weighted_ranks` wants it. A first group at distance 0 is never SINGLE:
-        pairs of a concept with itself join it.
-    zeros : int
-        Pairs at distance 0.
-    groups, blocks : ndarray of int32, shapes (m + AHEAD,) and (m,)
-        Of each pair, the tie group in the human order and its block.
-    """
-
-    first: npt.NDArray[np.uint16]
-    second: npt.NDArray[np.uint16]
-    kind: npt.NDArray[np.uint8]
-    zeros: int
-    groups: npt.NDArray[np.int32]
-    blocks: npt.NDArray[np.int32]
-
-    def starts(self) -> npt.NDArray[np.intp]:
-        """Where each tie group starts."""
-        return np.r_[0, np.flatnonzero(self.kind)[:-1] + 1]
-
-
-def _sorted(
-    distances: FloatArray, pairs: tuple[npt.NDArray[np.uint16], ...]
-) -> tuple[npt.NDArray[np.uint32], dict[str, Any]]:
-    order, in_order = stable_order(distances)
-    last = np.append(in_order[1:] != in_order[:-1], True)
-    alone = np.append(True, last[:-1]) & last
-    zeros = int(np.searchsorted(in_order, 0, side="right"))
-    alone[0] &= not zeros
-    kind = np.where(alone, np.uint8(SINGLE), last * np.uint8(LAST))
-    first, second = (side[order] for side in pairs)
-    return order, {"first": first, "second": second, "kind": kind, "zeros": zeros}
+#: Integers of 64 bits wrap around at it. While the cube of the number of pairs is below it, sums
+#: of products are exact in them (n up to 2,299).
+WRAP = 2**64
 
 
 class Comparison:
@@ -92,11 +45,11 @@ class Comparison:
         exact: bool | None = None,
     ) -> None:
         self.n = n
-        self.exact = len(human) ** 3 < EXACT_CUBE if exact is None else exact
-        pairs = tuple(side.astype(np.uint16) for side in np.triu_indices(n, 1))
-        order, parts = _sorted(human, pairs)
+        self.exact = len(human) ** 3 < WRAP if exact is None else exact
+        pairs = pairs_of(n)
+        order, parts = sorted_pairs(human, pairs)
         ends = np.flatnonzero(parts["kind"])
-        blocks = _blocks(ends)
+        blocks = blocks_of(ends)
         parts["kind"][ends[np.r_[True, blocks[1:] != blocks[:-1]]]] |= OPENS
         self.n_groups, self.n_blocks = len(ends), int(blocks[-1]) + 1
         of_pair = np.empty(len(human), dtype=np.int32)
@@ -105,7 +58,7 @@ class Comparison:
         self.human = Order(**parts, groups=nothing, blocks=nothing)
         self.models = {}
         for name, distances in models.items():
-            order, parts = _sorted(distances, pairs)
+            order, parts = sorted_pairs(distances, pairs)
             groups = of_pair[order]
             padded = np.r_[groups, np.zeros(AHEAD, dtype=np.int32)]
             self.models[name] = Order(**parts, groups=padded, blocks=blocks[groups])
@@ -182,7 +135,8 @@ class _Lanes:
         self.bases = _aligned(comparison.n_blocks, np.int32)
         self.run, self.group, self.lost = (_aligned(1, np.int32) for _ in range(3))
         self.inner = _aligned(1, np.int64)
-        self.cubes, self.products, self.total = (_aligned(1, sums) for _ in range(3))
+        self.cubes = _aligned(1, np.int64)
+        self.rough, self.products, self.total = (_aligned(1, sums) for _ in range(3))
 
     def rhos(
         self, rules: Sequence[SelfPairs], counts: Counts
@@ -216,9 +170,10 @@ class _Lanes:
         self._begin(human, own, pairs)
         walks.keep_ranks(
             *(self.counts, human.first, human.second, human.kind),
-            *(self.run, self.group, self.cubes, self.offsets, self.bases, self.lost),
+            *(self.run, self.group, self.cubes, self.rough),
+            *(self.offsets, self.bases, self.lost),
         )
-        human_cubes = self.cubes.tolist()
+        human_cubes = self._cubes()
         own_rank = own - pairs
         if human.zeros:
             own_rank = self.bases[:LANES].astype(np.int64) + self.offsets[:LANES]
@@ -230,10 +185,10 @@ class _Lanes:
             self.total[:] = 0 if model.zeros else alone
             walks.sum_products(
                 *(self.counts, model.first, model.second, model.kind, model.groups, model.blocks),
-                *(self.run, self.group, self.inner, self.cubes),
+                *(self.run, self.group, self.inner, self.cubes, self.rough),
                 *(self.offsets, self.bases, self.products, self.total),
             )
-            shared, cubes = self.total.tolist(), self.cubes.tolist()
+            shared, cubes = self.total.tolist(), self._cubes()
             out[0, at] = self._rhos(pairs, shared, human_cubes, cubes)
             if joining is not None:
                 out[1, at] = self._join(model, joining, pairs, shared, human_cubes, cubes)
@@ -276,26 +231,30 @@ class _Lanes:
         if order.zeros:
             self.run[:], self.group[:], self.cubes[:] = -pairs, own, 0
         else:
-            self.run[:], self.group[:] = 2 * own - pairs, 0
-            self.cubes[:] = own.astype(self.cubes.dtype) ** 3
+            self.run[:], self.group[:], self.cubes[:] = 2 * own - pairs, 0, own**3
+        self.rough[:] = self.cubes
+
+    def _cubes(self) -> list[int]:
+        """Return the sums of cubes as integers of any size."""
+        if self.comparison.exact:
+            return [cube % WRAP for cube in self.cubes.tolist()]
+        found = []
+        for cube, rough in zip(self.cubes.tolist(), self.rough.tolist(), strict=True):
+            # A double is nearer than half of 2^64, and an integer knows the rest.
+            near = int(rough)
+            rest = (cube - near) % WRAP
+            found.append(near + (rest if 2 * rest < WRAP else rest - WRAP))
+        return found
 
     def _rhos(self, pairs: Any, shared: Any, human_cubes: Any, cubes: Any) -> FloatArray:
         """Return rhos from sums of products and of cubes; a sum of squares is (N^3 - cubes) / 3."""
-        # Python's integers: the product of two sums of squares does not fit into 64 bits.
-        untied = [n**3 - u for n, u in zip(pairs.tolist(), self.untied, strict=True)]
-        rows = zip(shared, untied, human_cubes, cubes, strict=True)
-        if self.comparison.exact:
-            # Sums that wrapped around are right again modulo 2^64, which these are below.
-            squares = [((u - a) % EXACT_CUBE, (u - b) % EXACT_CUBE) for _, u, a, b in rows]
-        else:
-            squares = [(u - a, u - b) for _, u, a, b in rows]
-            # Where nearly everything ties, doubles leave few digits of the difference.
-            few = [FEW * min(both) < n**3 for both, n in zip(squares, pairs.tolist(), strict=True)]
-            self.lost |= np.array(few, dtype=np.int32)
-        return np.array([_rho(3 * s, a * b) for s, (a, b) in zip(shared, squares, strict=True)])
+        rows = zip(pairs.tolist(), self.untied, human_cubes, cubes, strict=True)
+        scales = [(n**3 - u - a) * (n**3 - u - b) for n, u, a, b in rows]
+        return np.array([_rho(3 * s, scale) for s, scale in zip(shared, scales, strict=True)])
 
 
 def _rho(shared: Any, scale: Any) -> float:
+    # Python's integers: the product of two sums of squares does not fit into 64 bits.
     return max(-1.0, min(1.0, shared / math.sqrt(scale))) if scale > 0 else math.nan
 
 
@@ -303,14 +262,6 @@ def _cubes_of_pairs(counts: npt.NDArray[np.int64]) -> int:
     """Return the sum over pairs of concepts of the cube of the pair's weight."""
     cubes = counts**3
     return (int(cubes.sum()) ** 2 - int((cubes**2).sum())) // 2
-
-
-def _blocks(ends: npt.NDArray[np.intp]) -> npt.NDArray[np.int32]:
-    """Return each tie group's block, of those that share a base, given where each group ends."""
-    large = np.diff(ends, prepend=-1) > LARGE
-    place = ends // BLOCK
-    opens = large[1:] | large[:-1] | (place[1:] != place[:-1])
-    return np.r_[0, np.cumsum(opens)].astype(np.int32)
 
 
 def _aligned(rows: int, dtype: type) -> npt.NDArray[Any]:

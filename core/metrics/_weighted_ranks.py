@@ -91,12 +91,20 @@ class _Lanes:
         self.store(self.build.add(rank, weight), run)
         return rank
 
-    def add_cube(self, weight: Any, cubes: int) -> None:
-        if self.floating(cubes):
-            value, multiply = self.double(weight), self.build.fmul
-        else:
-            value, multiply = self.long(weight), self.build.mul
-        self.add(multiply(multiply(value, value), value), cubes)
+    def add_cube(self, weight: Any, cubes: int, rough: int) -> None:
+        """Add a group's cube: as an integer that may wrap around and, if need be, as a double."""
+        value = self.long(weight)
+        self.add(self.build.mul(self.build.mul(value, value), value), cubes)
+        if self.floating(rough):
+            value = self.double(weight)
+            self.add(self.build.fmul(self.build.fmul(value, value), value), rough)
+
+    def take_cube(self, weight: Any, cubes: int, rough: int) -> None:
+        """Take off a member's cube, which fits into 32 bits."""
+        cube = self.build.mul(self.build.mul(weight, weight), weight)
+        self.store(self.build.sub(self.load(cubes), self.long(cube)), cubes)
+        if self.floating(rough):
+            self.store(self.build.fsub(self.load(rough), self.double(cube)), rough)
 
 
 def _vector(write: Callable[..., None]) -> Any:
@@ -125,14 +133,11 @@ def _prefetch(lanes, offsets, row):
 
 
 @_vector
-def _member(lanes, counts, first, second, group, cubes):
+def _member(lanes, counts, first, second, group, cubes, rough):
     """Add a pair to the open group, and take its cube from the sum that its group's is added to."""
-    weight, build = lanes.weights(counts, first, second), lanes.build
+    weight = lanes.weights(counts, first, second)
     lanes.add(weight, group)
-    cube = build.mul(build.mul(weight, weight), weight)
-    value = lanes.double(cube) if lanes.floating(cubes) else lanes.long(cube)
-    subtract = build.fsub if lanes.floating(cubes) else build.sub
-    lanes.store(subtract(lanes.load(cubes), value), cubes)
+    lanes.take_cube(weight, cubes, rough)
 
 
 @_vector
@@ -157,11 +162,11 @@ def _keep_single(lanes, counts, first, second, run, offsets, row, bases, base, l
 
 
 @_vector
-def _keep_group(lanes, run, group, cubes, offsets, row, bases, base, lost):
+def _keep_group(lanes, run, group, cubes, rough, offsets, row, bases, base, lost):
     """Keep the rank of the open group and close it."""
     weight = lanes.load(group)
     _keep_rank(lanes, lanes.pass_group(run, weight), offsets, row, bases, base, lost)
-    lanes.add_cube(weight, cubes)
+    lanes.add_cube(weight, cubes, rough)
     lanes.clear(group)
 
 
@@ -186,7 +191,7 @@ def _collect(lanes, counts, first, second, offsets, row, bases, base, inner):
 
 
 @_vector
-def _multiply_group(lanes, run, group, inner, cubes, products):
+def _multiply_group(lanes, run, group, inner, cubes, rough, products):
     """Add the products of the open group's ranks and close it."""
     weight, build = lanes.load(group), lanes.build
     rank, other = lanes.pass_group(run, weight), lanes.load(inner)
@@ -194,7 +199,7 @@ def _multiply_group(lanes, run, group, inner, cubes, products):
         lanes.add(build.fmul(lanes.double(other), lanes.double(rank)), products)
     else:
         lanes.add(build.mul(other, lanes.long(rank)), products)
-    lanes.add_cube(weight, cubes)
+    lanes.add_cube(weight, cubes, rough)
     lanes.clear(group)
     lanes.clear(inner)
 
@@ -205,7 +210,7 @@ _ROW, _AHEAD, _FLUSH = _U(LANES), _U(AHEAD), _U(FLUSH)
 
 @numba.njit(cache=True, nogil=True)
 def keep_ranks(
-    counts, first, second, kind, run, group, cubes, offsets, bases, lost
+    counts, first, second, kind, run, group, cubes, rough, offsets, bases, lost
 ):  # pragma: no cover - compiled
     """Write 2 * midrank - (N + 1) of every tie group of one RDM, 32 lanes at once.
 
@@ -221,9 +226,9 @@ def keep_ranks(
         0, SINGLE or LAST, with OPENS where a block begins.
     run, group : ndarray of int32, one row
         -N, and the weight that is already in the first group; changed.
-    cubes : ndarray of int64 or float64, one row
+    cubes, rough : ndarray of int64, and of float64 or int64, one row each
         Of every tie group of several pairs, the cube of its weight less the cubes of its members'
-        is added here.
+        is added here: modulo 2^64, and if `rough` holds doubles, also to their precision.
     offsets, bases : ndarray of int16 and int32, a row per tie group and per block
         Overwritten: a group's rank is its offset plus its block's base.
     lost : ndarray of int32, one row
@@ -239,12 +244,12 @@ def keep_ranks(
             _keep_single(counts, i, j, run, offsets, row, bases, base, lost)
             row += _ROW
         else:
-            _member(counts, i, j, group, cubes)
+            _member(counts, i, j, group, cubes, rough)
             if kind[k] & LAST:
                 if kind[k] & OPENS:
                     base += _ROW
                     _open_block(run, group, bases, base)
-                _keep_group(run, group, cubes, offsets, row, bases, base, lost)
+                _keep_group(run, group, cubes, rough, offsets, row, bases, base, lost)
                 row += _ROW
 
 
@@ -260,6 +265,7 @@ def sum_products(
     group,
     inner,
     cubes,
+    rough,
     offsets,
     bases,
     products,
@@ -269,7 +275,7 @@ def sum_products(
 
     Parameters
     ----------
-    counts, first, second, kind, run, group, cubes, offsets, bases
+    counts, first, second, kind, run, group, cubes, rough, offsets, bases
         As for `keep_ranks`, in this RDM's order; `offsets` and `bases` are only read.
     groups, blocks : ndarray of int32, shapes (m + AHEAD,) and (m,)
         Of each pair, the tie group in the other order and its block.
@@ -287,9 +293,9 @@ def sum_products(
             _multiply_single(counts, i, j, run, offsets, row, bases, base, products)
         else:
             _collect(counts, i, j, offsets, row, bases, base, inner)
-            _member(counts, i, j, group, cubes)
+            _member(counts, i, j, group, cubes, rough)
             if kind[k] & LAST:
-                _multiply_group(run, group, inner, cubes, products)
+                _multiply_group(run, group, inner, cubes, rough, products)
         if k % _FLUSH == _FLUSH - _U(1):
             total += products
             products[:] = 0

@@ -221,7 +221,8 @@ def _bootstrap(
     human = finite(human, "human")
     n = _concepts(human)
     rdms = {name: finite(model, f"models[{name!r}]") for name, model in models.items()}
-    for name, distances in {"human": human, **rdms}.items():
+    named = [("human", human), *((f"models[{name!r}]", rdm) for name, rdm in rdms.items())]
+    for name, distances in named:
         if distances.shape != human.shape:
             raise ValueError(
                 f"{name} has {len(distances)} distances, human {len(human)}; "
@@ -231,7 +232,8 @@ def _bootstrap(
             raise ValueError(f"{name} has a negative distance")
     compare = Comparison(human, rdms, n)
     # Every concept once goes first: the RSA itself.
-    counts = np.vstack([np.ones(n, dtype=np.intp), draw_counts(n, n_resamples, rng)])
+    counts = np.ones((1 + n_resamples, n), dtype=np.uint16)
+    counts[1:] = draw_counts(n, n_resamples, rng)
     batches = [counts[start : start + BATCH] for start in range(0, len(counts), BATCH)]
     parts = (run or _in_threads)(Comparison.rhos, batches, shared=(compare, rules))
     found = {}

@@ -331,6 +331,59 @@ def test_counts_beyond_what_lanes_hold_go_one_by_one(self_pairs):
         assert_allclose(rho, expected, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize(("n", "copies"), [(120, 40), (2200, 30)])
+def test_many_copies_of_two_concepts(n, copies):
+    # The cube of the weight of their pair leaves 32 bits, or its product with the last rank does.
+    human = untied_rdm(n, 1)
+    model = np.round(human / 4)
+    human[0] = model[0] = human.max() + 1
+    if n == 120:
+        human[1] = model[1] = human[0]
+    compare = Comparison(human, {"m": model, "same": human}, n)
+    counts = counts_of(n, 1, 0)
+    counts[0, :2] = copies
+    counts[0, np.flatnonzero(counts[0, 2:] > 0)[: counts.sum() - n] + 2] -= 1
+    found = compare.rhos(["drop"], counts)[0, :, 0]
+    assert_allclose(found, compare.plain("drop", counts[0]), rtol=0, atol=1e-15)
+    assert_allclose(found[1], 1, rtol=0, atol=1e-15)
+
+
+def test_few_distances_stay_in_lanes():
+    # After a tie group of 40,000 pairs, offsets from its rank would not fit.
+    n = 400
+    human = np.maximum(untied_rdm(n, 0), 40_000)
+    _, lost = _Lanes(Comparison(human, {"m": untied_rdm(n, 1)}, n)).rhos(
+        ["drop"], counts_of(n, 9, 1)
+    )
+    assert not lost.any()
+
+
+def test_sums_of_cubes_from_their_remainder_and_a_double():
+    lanes = _Lanes(Comparison(untied_rdm(9, 0), {}, 9, exact=False))
+    sums = [3 * 10**20 + step for step in (-40_000, -7, 0, 5, 40_000)]
+    lanes.cubes.view(np.uint64)[:5] = [one % 2**64 for one in sums]
+    lanes.rough[:5] = sums
+    assert lanes._cubes()[:5] == sums
+
+
+def test_doubles_are_summed_in_blocks():
+    n = 2250
+    human, model = (np.round(untied_rdm(n, seed) / 3) for seed in (1, 2))
+    models = {"same": human, "near": human + model / 4, "far": model}
+    exact, doubles = (Comparison(human, models, n, exact=exact) for exact in (None, False))
+    assert exact.exact
+    counts = counts_of(n, 4, 1)
+    assert_allclose(
+        doubles.rhos(["keep"], counts), exact.rhos(["keep"], counts), rtol=0, atol=2e-15
+    )
+
+
+def test_a_model_may_be_called_human():
+    human = random_rdm(6, 0)
+    with pytest.raises(ValueError, match="human has a negative distance"):
+        bootstrap_rsa(-human, {"human": human}, n_resamples=2, rng=np.random.default_rng(0))
+
+
 def test_whoever_computes_the_batches_the_draws_are_the_same():
     human, model = random_rdm(30, 1), random_rdm(30, 2)
 
@@ -419,9 +472,9 @@ def test_refuses_more_concepts_than_16_bits_number(monkeypatch):
     [
         (np.ones(5), np.ones(5), {}, "5 distances"),
         (np.ones(1), np.ones(1), {}, "at least 3 concepts"),
-        (np.ones(6), np.ones(3), {}, "m has 3 distances, human 6"),
+        (np.ones(6), np.ones(3), {}, r"models\['m'\] has 3 distances, human 6"),
         (np.ones(6), [1, 2, 3, 4, 5, np.nan], {}, r"models\['m'\] has 1 NaN"),
-        (np.ones(6), [1, 2, 3, 4, 5, -1], {}, "m has a negative distance"),
+        (np.ones(6), [1, 2, 3, 4, 5, -1], {}, r"models\['m'\] has a negative distance"),
         (np.ones(6), np.ones(6), {"self_pairs": "halve"}, "self_pairs is 'halve'"),
         (np.ones(6), np.ones(6), {"n_resamples": 0}, "n_resamples 0"),
     ],

@@ -76,6 +76,18 @@ def test_one_concept_more_by_re_indexing():
     assert_allclose(found.draws(np.ones((1, n)))[0], found.rho, atol=1e-12)
 
 
+def test_self_pairs_add_what_re_indexing_with_them_adds():
+    n = 400
+    human, model = related(n, 5)
+    found = linearised_rsa(human, model)
+    counts = np.ones((1, n), dtype=int)
+    counts[0, 7:10] = 0, 1, 3  # one concept thrice: three pairs with itself
+    indices = np.repeat(np.arange(n), counts[0])
+    keep, drop = (oracles.reindexed_rsa(human, model, indices, drop=d) for d in (False, True))
+    near = found.draws(counts)[0] - found.draws(counts, "drop")[0]
+    assert_allclose(near, keep - drop, rtol=0.03)
+
+
 def test_standard_error_is_that_of_the_jackknife_and_the_bootstrap():
     n = 200
     human, model = related(n, 3)
