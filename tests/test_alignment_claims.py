@@ -10,11 +10,12 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial import procrustes
 
-from claims.alm import alignment, disparity, lexical
+from claims.alm import alignment, conservative, disparity, lexical
 from core.agent.instructions import INSTRUCTIONS, SENTENCES
 from core.evidence.embedded import Space, Table
 from core.metrics.crossed import crossed_interval
 from core.metrics.neighbours import precision_at_k
+from core.metrics.permutation import relabellings
 from core.verdict.criterion import Criterion, Verdict, judge
 from tests.oracles import stats
 
@@ -305,6 +306,28 @@ def test_relabelled_sentences_share_less_where_there_is_something_to_share(hand,
     flat = alignment.permutation(Hand([np.ones((108, 3))] * 2, {"a": MODEL}), "a", 15)
     assert (flat.value, flat.high) == (1, 1)
     assert flat.low == pytest.approx(100 / 103.8415, rel=1e-5)
+    assert flat.method.endswith("exact null 0.140, sd 0.0000")
+
+
+def test_the_exact_null_is_told_beside_p_and_is_that_of_the_draws(hand):
+    agents, draws = alignment.neighbours(hand, 15), 4000
+    exact = alignment.exact_null(agents, MODEL, 15)
+    assert exact.mean == pytest.approx(15 / 107, rel=1e-12)
+    drawn = relabellings(108, draws, np.random.default_rng(3))
+    null = alignment.relabelled(agents, MODEL, 15, drawn)
+    # Four standard errors, of the mean and of the variance about a known mean.
+    assert abs(null.mean() - exact.mean) < 4 * exact.sd / np.sqrt(draws)
+    square = ((null - exact.mean) / exact.sd) ** 2
+    assert abs(square.mean() - 1) < 4 * square.std() / np.sqrt(draws)
+    # Against sets of neighbours, without the suite's; few draws, so that the sd is rough.
+    few = apart(AGENTS[:3], MODEL, 15)
+    three = alignment.exact_null(alignment.near(AGENTS[:3], 15), MODEL, 15)
+    assert abs(few.mean() - three.mean) < 4 * three.sd / np.sqrt(len(few))
+    assert few.std() == pytest.approx(three.sd, rel=0.2)
+    told = alignment.permutation(hand, "a", 15).method
+    z = (of_agents(MODEL).mean() - 15 / 107) / null.std()
+    assert float(told.rpartition("z ")[2]) == pytest.approx(z, rel=0.05)
+    assert f"; exact null 0.140, sd {exact.sd:.4f}, z " in told
 
 
 def test_models_are_held_against_relabelled_sentences_pair_by_pair(hand):
@@ -349,10 +372,10 @@ def test_spread_has_the_textbooks_interval(hand):
 FAMILY = ["agents among themselves", "agents and a", "untrained agents and a"]
 
 
-@pytest.mark.parametrize("measure", sorted(alignment.MEASURES))
+@pytest.mark.parametrize("measure", sorted(conservative.MEASURES))
 def test_no_measure_is_more_conservative_where_spaces_are_the_same(measure):
     body = Hand(np.stack([[MODEL, 3 * MODEL]] * 3), {"a": MODEL})
-    found = alignment.conservative(body, "a", measure, 15)
+    found = conservative.conservative(body, "a", measure, 15)
     assert [one.label for one in found] == FAMILY
     for one in found:
         assert_allclose((one.value, one.low, one.high), 0, atol=1e-9)
@@ -368,7 +391,7 @@ def pearson(x, y):
 def test_measures_are_compared_as_shares_of_the_way_from_chance():
     starts = [noisy(MODEL, 50 + seed, 1 + seed / 5) for seed in range(10)]
     body = Hand(np.stack([starts, AGENTS], axis=1), {"b": THIRD})
-    pairs, ends, before = alignment.conservative(body, "b", "Pearson correlation", 15)
+    pairs, ends, before = conservative.conservative(body, "b", "Pearson correlation", 15)
 
     def gap(x, y):
         return (plain(x, y, 15) - 15 / 107) / (1 - 15 / 107) - pearson(x, y)
@@ -392,8 +415,8 @@ def test_measures_are_compared_as_shares_of_the_way_from_chance():
 
 def test_unrelated_spaces_are_at_chance_by_every_measure():
     body = Hand([random(seed) for seed in range(20, 30)], {"a": MODEL})
-    for measure in alignment.MEASURES:
-        found = alignment.conservative(body, "a", measure, 15)
+    for measure in conservative.MEASURES:
+        found = conservative.conservative(body, "a", measure, 15)
         assert [one.label for one in found] == FAMILY
         for one in found:
             assert abs(one.value) < 0.03

@@ -21,16 +21,11 @@ from scipy.stats import chi2
 
 from claims.alm.agent import over_seeds
 from core.metrics.crossed import crossed_interval
+from core.metrics.exact_null import Moments, relabelling_moments
 from core.metrics.nearest import NeighbourList, neighbour_list
 from core.metrics.neighbours import pairwise_precision_at_k, precision_at_k, precision_curve
 from core.metrics.permutation import SLACK, permutation_p, permuted_sums, relabellings
 from core.metrics.proportion import wilson_interval
-from core.metrics.similarity import (
-    matrix_correlation,
-    pairwise_matching_accuracy,
-    percentile_rank,
-)
-from core.metrics.words import pairs_interval
 from core.verdict.estimate import Estimate
 
 SEED = 15
@@ -125,6 +120,16 @@ def relabelled(
     return permuted_sums(held[i, j], shares([found]), i, j, drawn) / (k * len(other))
 
 
+def exact_null(agents: Sequence[NeighbourList], other: np.ndarray, k: int) -> Moments:
+    """Return mean and spread of the agents' mean P@k with a space over all relabellings.
+
+    Exact, for that mean is linear in each agent's weights, hence in the mean of these.
+    """
+    held, (found,) = shares([one.nearest(k) for one in agents]), near([other], k)
+    moments, scale = relabelling_moments(held, shares([found])), k * len(other)
+    return Moments(moments.mean / scale, moments.variance / scale**2)
+
+
 def shares(agents: Sequence[NeighbourList]) -> np.ndarray:
     """Return the mean over agents of the weight of j among i's neighbours, shape (108, 108)."""
     total = np.zeros([len(agents[0])] * 2)
@@ -212,6 +217,7 @@ def p_value(agents: Sequence[NeighbourList], other: np.ndarray, k: int, label: s
     """Return p of the agents' mean P@k with Wilson's interval for so many relabellings.
 
     One that is never reached in 1,000 draws may yet be above .001, so there are ten times as many.
+    How far the mean lies beyond all draws is told by the exact null, in the method.
     """
     drawn = relabellings(len(other), P_DRAWS, np.random.default_rng(SEED))
     seen = float(np.mean(precisions(agents, other, k)))
@@ -219,6 +225,9 @@ def p_value(agents: Sequence[NeighbourList], other: np.ndarray, k: int, label: s
     p = permutation_p(seen, null)
     low, high = wilson_interval(float((null >= seen - SLACK).mean()), P_DRAWS)
     method = f"p of P@{k}, (b+1)/(B+1), {P_DRAWS} relabellings, Wilson interval"
+    exact = exact_null(agents, other, k)
+    method += f"; exact null {exact.mean:.3f}, sd {exact.sd:.4f}"
+    method += f", z {exact.z(seen):.1f}" if exact.variance else ""
     return Estimate(p, low, max(p, high), len(agents), method, seed=SEED, label=label)
 
 
@@ -241,42 +250,6 @@ def random_spaces(evidence: Any, k: list[int], confidence: float = 0.95) -> list
         method, label = f"P@{one} over chance, interval over seeds and draws", f"k = {one}"
         found.append(Estimate(mean, low, high, len(agents), method, confidence, SEED, label, df))
     return found
-
-
-def conservative(evidence: Any, reference: str, measure: str, k: int) -> list[Estimate]:
-    """P@k less another measure of the same two spaces, both as a share of the way from chance to 1.
-
-    The spaces are agents among themselves, agents and a reference, and agents before any training
-    and the reference.
-    """
-    agents, starts = trained(evidence), evidence.agents("baseline").embeddings[:, 0]
-    other = evidence.embedding(reference)
-    pairs = np.array([[_gap(a, b, measure, k) if a is not b else 0.0 for b in agents]
-                      for a in agents])  # fmt: skip
-    mean, low, high = pairs_interval(pairs)
-    method = f"P@{k} less {measure}, jackknife over seeds"
-    n = len(agents)
-    found = [Estimate(mean, low, high, n, method, label="agents among themselves", df=n - 1)]
-    for spaces, which in ((agents, "agents"), (starts, "untrained agents")):
-        gaps = np.array([_gap(one, other.values, measure, k) for one in spaces])
-        label = f"{which} and {other.name}"
-        found.append(over_seeds(gaps, f"P@{k} less {measure}", label=label))
-    return found
-
-
-def _gap(x: np.ndarray, y: np.ndarray, measure: str, k: int) -> float:
-    other, chance = MEASURES[measure]
-    base = k / (len(x) - 1)
-    shared = (precision_at_k(x, y, k) - base) / (1 - base)
-    return shared - (other(x, y) - chance) / (1 - chance)
-
-
-#: What section 2.6 holds P@k against, with the level that unrelated spaces give.
-MEASURES = {
-    "Pearson correlation": (matrix_correlation, 0.0),
-    "percentile rank": (percentile_rank, 0.5),
-    "pairwise matching accuracy": (pairwise_matching_accuracy, 0.5),
-}
 
 
 def untrained_pairs(evidence: Any, first: str, second: str, k: int) -> Estimate:

@@ -35,12 +35,8 @@ from core.embedding.nulls import NULLS
 from core.metrics.blocks import BlockPrecision, block_precision
 from core.metrics.crossed import crossed_interval
 from core.metrics.mantel import partial_mantel
-from core.metrics.nearest import NeighbourList, neighbour_list
-from core.metrics.neighbours import (
-    cosine_similarity,
-    precision_at_k,
-    sentence_precision_at_k,
-)
+from core.metrics.nearest import NeighbourList, cosine_similarity, neighbour_list
+from core.metrics.neighbours import precision_at_k, sentence_precision_at_k
 from core.metrics.permutation import (
     SLACK,
     factor_relabellings,

@@ -1,6 +1,6 @@
 """How many neighbours the agents share with language models and vision-language models."""
 
-from claims.alm import alignment
+from claims.alm import alignment, conservative
 
 
 def test_precision(judge):
@@ -55,7 +55,7 @@ def test_spread(judge):
 
 def test_conservative(judge):
     """Whether P@k is lower than other measures."""
-    judge(alignment.conservative)
+    judge(conservative.conservative)
 
 
 def test_untrained_pairs(judge):

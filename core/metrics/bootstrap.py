@@ -171,10 +171,10 @@ def bootstrap_rsa(
 
     Notes
     -----
-    Memory while the call lasts: 5 bytes per pair for the human RDM and 13 for each model, for each
-    thread 64 bytes per distinct human distance, and 8 bytes per resample and concept: 6, 16, up to
-    79, and at B = 2,000 25 MB at n = 1,570. A resample that draws a concept so often, or leaves so
-    few distances apart, that its sums do not fit is computed alone, with 60 bytes per pair.
+    Memory: 5 bytes per pair for the human RDM and 13 for each model, and 35 while one is sorted;
+    then for each thread 64 bytes per distinct human distance. At n = 1,570 these are 6, 16, 43 and
+    up to 79 MB. A resample that draws a concept so often that its sums do not fit is computed
+    alone, with 60 bytes per pair.
     """
     if self_pairs not in ("keep", "drop"):
         raise ValueError(f"self_pairs is {self_pairs!r}, choose 'keep' or 'drop'")

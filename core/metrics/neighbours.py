@@ -10,7 +10,6 @@ import numpy.typing as npt
 from core.metrics._neighbour_lists import shared_at_every_k, shared_by_row
 from core.metrics.checks import FloatArray, finite
 from core.metrics.nearest import NeighbourList, Space, neighbour_list, paired_lists
-from core.metrics.nearest import cosine_similarity as cosine_similarity
 
 
 def neighbour_weights(x: npt.ArrayLike, k: int) -> FloatArray:

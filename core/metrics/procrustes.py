@@ -10,6 +10,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from core.metrics._configurations import centred, components, narrow, standard
 from core.metrics.checks import FloatArray, finite
 from core.metrics.permutation import as_permutations
 
@@ -51,7 +52,7 @@ def residual(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
         msg = f"a is {a.shape[1]} wide and b {b.shape[1]}; equation (7) needs equal widths"
         raise ValueError(msg)
     # Only the products between rows matter, which spares an SVD as wide as the space.
-    a, b = _narrow(a), _narrow(b)
+    a, b = narrow(a), narrow(b)
     return max(0.0, float((a * a).sum() + (b * b).sum() - 2 * _nuclear(a, b)))
 
 
@@ -87,7 +88,7 @@ def disparity(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     J. C. Gower, Generalized Procrustes analysis, Psychometrika 40 (1975).
     """
     a, b = _paired(a, b)
-    return float(_disparity(_nuclear(_standard(a, "a"), _standard(b, "b"))))
+    return float(_disparity(_nuclear(standard(a, "a"), standard(b, "b"))))
 
 
 def rotation_disparity(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
@@ -112,7 +113,7 @@ def rotation_disparity(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
         As `disparity`.
     """
     a, b = _paired(a, b)
-    return max(0.0, 2 - 2 * _nuclear(_standard(a, "a"), _standard(b, "b")))
+    return max(0.0, 2 - 2 * _nuclear(standard(a, "a"), standard(b, "b")))
 
 
 def reduce_to(x: npt.ArrayLike, width: int) -> FloatArray:
@@ -229,7 +230,7 @@ def permuted_disparity(
     """
     a, b = _equally_wide(*_paired(a, b))
     permutations = as_permutations(permutations, len(a))
-    a, b = (_components(_standard(x, name)) for x, name in ((a, "a"), (b, "b")))
+    a, b = (components(standard(x, name)) for x, name in ((a, "a"), (b, "b")))
     chunks = np.array_split(permutations, -(-len(permutations) // CHUNK))
     # NumPy lets go of the interpreter's lock in a decomposition, so that threads use every core.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -257,45 +258,16 @@ def _alike(spaces: Spaces, name: str) -> list[FloatArray]:
 def _ready(x: FloatArray, name: str, width: int | None) -> FloatArray:
     """Reduce to a width if given and exceeded, and standardise."""
     if width is not None and x.shape[1] > width:
-        x = reduce_to(_centred(x, name), width)
-    return _standard(x, name)
+        x = reduce_to(centred(x, name), width)
+    return standard(x, name)
 
 
 def _equally_wide(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
     # Centred first: a reduced space no longer shows that its points are the same but for rounding.
-    a, b = _centred(a, "a"), _centred(b, "b")
+    a, b = centred(a, "a"), centred(b, "b")
     if a.shape[1] > b.shape[1]:
         return reduce_to(a, b.shape[1]), b
     return a, b if a.shape[1] == b.shape[1] else reduce_to(b, a.shape[1])
-
-
-def _centred(x: FloatArray, name: str) -> FloatArray:
-    """Centre, and bring to a size whose square neither vanishes nor overflows."""
-    centred = x - x.mean(axis=0)
-    largest = np.abs(centred).max(initial=0.0)
-    if largest <= np.finfo(float).eps * max(x.shape) * np.abs(x).max(initial=0.0):
-        msg = f"all points of {name} are the same: they have no shape"
-        raise ValueError(msg)
-    return centred / largest
-
-
-def _standard(x: FloatArray, name: str) -> FloatArray:
-    """Centre, bring to unit norm, and narrow to n columns at most."""
-    narrow = _narrow(_centred(x, name))
-    return narrow / np.linalg.norm(narrow)
-
-
-def _narrow(x: FloatArray) -> FloatArray:
-    """Rows with the same products between them, in n columns at most."""
-    n, d = x.shape
-    return x if d <= n else np.linalg.qr(x.T).R.T
-
-
-def _components(x: FloatArray) -> FloatArray:
-    """Scores on the components that are there, so that a SVD is no larger than it must be."""
-    u, s, _ = np.linalg.svd(x, full_matrices=False)
-    there = s > np.finfo(float).eps * max(x.shape) * s[0]
-    return u[:, there] * s[there]
 
 
 def _nuclear(a: FloatArray, b: FloatArray) -> float:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from core.metrics.checks import FloatArray, same_shape
 from core.metrics.correlation import pearson
-from core.metrics.neighbours import cosine_similarity
+from core.metrics.nearest import cosine_similarity
 
 #: Correlations are rounded to so many decimals before they are compared, so that rounding breaks no
 #: tie.

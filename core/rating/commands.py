@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from functools import partial
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,8 @@ from core.metrics.streamed import StreamedRsa, streamed_rsa
 from core.rating.features import Features, paired, read_features
 from core.report.compiling import announced
 
-#: Bytes per pair that an RSA of RDMs held in memory takes.
-PER_PAIR = 64
+#: Bytes per pair that an RSA of RDMs held in memory takes, and that exact ranks take in a pass.
+PER_PAIR, PER_RANKED_PAIR = 64, 40
 
 
 def compare(options: argparse.Namespace) -> int:
@@ -46,6 +47,8 @@ def _compare(x: Any, y: Any, options: argparse.Namespace) -> StreamedRsa:
     if pairs * PER_PAIR <= options.memory * 1e6:
         rho = rsa_of_features(x, {"": y}, options.metric)[""]
         return StreamedRsa(len(x), pairs, rho, rho, rho)
+    if options.exact:
+        print(_foreseen(pairs, options.memory), file=sys.stderr)
     with tqdm(unit="tile", disable=None, leave=False) as bar:
 
         def progress(done: int, total: int) -> None:
@@ -59,6 +62,15 @@ def _compare(x: Any, y: Any, options: argparse.Namespace) -> StreamedRsa:
             memory=int(options.memory * 1e6),
             progress=progress,
         )
+
+
+def _foreseen(pairs: int, megabytes: float) -> str:
+    """Tell how many passes exact ranks take: two to count, then one per slice of either table."""
+    passes = 2 + 2 * ceil(pairs * PER_RANKED_PAIR / (megabytes * 1e6))
+    more = (
+        "twice the --memory makes about half as many" if passes > 4 else "no more memory is needed"
+    )
+    return f"at least {passes} passes over {pairs:,} pairs; {more}"
 
 
 def _line(result: StreamedRsa) -> str:

@@ -40,7 +40,8 @@ def read_features(path: Path) -> pd.DataFrame:
     Parameters
     ----------
     path : Path
-        UTF-8, with a header; an empty cell is a gap.
+        UTF-8, with a header; an empty cell is a gap. Blanks around a word do not count, nor does
+        the way in which Unicode composes its letters (NFC).
 
     Returns
     -------
@@ -50,24 +51,33 @@ def read_features(path: Path) -> pd.DataFrame:
     Raises
     ------
     EvidenceError
-        When the file is missing or no such table, repeats a word or a column, or holds a cell
-        that is no number; the message names the file and the place.
+        When the file is missing, a folder or no such table, has a row longer than the header,
+        repeats a word or a column, or holds a cell that is no number, as True and False are none;
+        the message names the file and the place.
     """
     try:
-        names = pd.read_csv(path, dtype=str, header=None, nrows=1, encoding="utf-8").iloc[0]
         # "null" and "nan" are words, too.
         options: Any = {"keep_default_na": False, "na_values": [""], "encoding": "utf-8"}
-        table = pd.read_csv(path, dtype={0: str}, skipinitialspace=True, **options)
+        options["skipinitialspace"] = True
+        names = pd.read_csv(path, dtype=str, header=None, nrows=1, **options).iloc[0]
+        table = pd.read_csv(path, dtype={0: str}, **options)
     except FileNotFoundError as error:
         raise EvidenceError(f"{path}: no such file") from error
+    except IsADirectoryError as error:
+        raise EvidenceError(f"{path}: a folder, not a file") from error
     except (OSError, ValueError) as error:
         raise EvidenceError(f"{path}: not a CSV table in UTF-8: {error}") from error
     if len(names) < 2 or table.empty:
         msg = f"{path}: expected a header, a column of words, columns of numbers, and rows"
         raise EvidenceError(msg)
-    for column in (names, table.iloc[:, 0]):
-        _each_once(path, column)
-    words = table.iloc[:, 0].to_numpy()
+    # Cells beyond the header would make an index of the first columns, and shift all others.
+    if len(table.columns) != len(names) or not isinstance(table.index, pd.RangeIndex):
+        msg = f"{path}: row 1 has more cells than the header, which has {len(names)}; mend it"
+        raise EvidenceError(msg)
+    column = _plain(table.iloc[:, 0])
+    for each in (_plain(names), column):
+        _each_once(path, each)
+    words = column.to_numpy()
     columns = {name: _numbers(path, words, table[name]) for name in table.columns[1:]}
     return pd.DataFrame(columns, index=pd.Index(words))
 
@@ -104,6 +114,12 @@ def paired(first: pd.DataFrame, second: pd.DataFrame) -> Features:
     )
 
 
+def _plain(names: pd.Series) -> pd.Series:
+    """Return names as they are compared: composed, without blanks around; missing if empty."""
+    plain = names.str.normalize("NFC").str.strip()
+    return plain.where(plain != "")
+
+
 def _each_once(path: Path, names: pd.Series) -> None:
     """Refuse columns without a name, or words, or that stand twice."""
     empty, again = names.isna().to_numpy(), names.duplicated().to_numpy()
@@ -116,6 +132,9 @@ def _each_once(path: Path, names: pd.Series) -> None:
 
 
 def _numbers(path: Path, words: Any, cells: pd.Series) -> npt.NDArray[np.float64]:
+    if cells.dtype.kind not in "iuf":
+        # True and False would count as numbers, read as anything but text.
+        cells = cells.astype(str).where(cells.notna())
     values = np.asarray(pd.to_numeric(cells, errors="coerce"), np.float64)
     wrong = np.flatnonzero(cells.notna().to_numpy() & ~np.isfinite(values))
     if len(wrong):

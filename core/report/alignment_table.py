@@ -12,7 +12,8 @@ import numpy as np
 
 from core.evidence.errors import EvidenceError
 from core.files import write_atomically
-from core.report.alignment import MOST, SCHEMA, TRAINED, UNTRAINED
+from core.report.alignment import MOST, SCHEMA
+from core.report.groups import TRAINED, UNTRAINED
 
 
 def write(path: Path, content: Mapping[str, Any]) -> None:

@@ -17,7 +17,8 @@ from core.embedding.nulls import (
     phrase_only,
     task_and_object,
 )
-from core.metrics.neighbours import cosine_similarity, precision_at_k
+from core.metrics.nearest import cosine_similarity
+from core.metrics.neighbours import precision_at_k
 
 #: The words of the sentences in the alphabet's order: a column of the bag each.
 WORDS = (

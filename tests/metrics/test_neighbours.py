@@ -12,8 +12,8 @@ from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.neighbors import NearestNeighbors
 
+from core.metrics.nearest import cosine_similarity
 from core.metrics.neighbours import (
-    cosine_similarity,
     effective_rank,
     neighbour_composition,
     neighbour_weights,

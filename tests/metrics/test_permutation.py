@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 import core.metrics.permutation
-from core.metrics.nearest import neighbour_list
-from core.metrics.neighbours import cosine_similarity, precision_at_k
+from core.metrics.nearest import cosine_similarity, neighbour_list
+from core.metrics.neighbours import precision_at_k
 from core.metrics.permutation import (
     as_permutations,
     factor_relabellings,

@@ -10,6 +10,8 @@ from scipy.spatial.distance import pdist
 from scipy.stats import spearmanr, zscore
 
 from core import cli
+from core.metrics.streamed import streamed_rsa
+from core.rating.commands import _foreseen
 
 
 @pytest.fixture
@@ -59,6 +61,37 @@ def test_says_how_certain_it_is_where_distances_do_not_fit(tables, capsys, monke
     rho, out = said(capsys)
     assert abs(rho - by_scipy(tables)) < 2e-6
     assert "for certain" not in out
+
+
+def test_exact_ranks_are_preceded_by_how_many_passes_they_take(tables, capsys, monkeypatch):
+    monkeypatch.setattr("core.rating.commands.PER_PAIR", 1e6)
+    people, model = map(str, tables)
+    done = []
+
+    def spied(*sides, progress, **options):
+        def counted(at, total):
+            if not done:
+                # Said before the first piece is done.
+                assert "passes" in capsys.readouterr().err
+            done.append((at, total))
+
+        return streamed_rsa(*sides, progress=counted, **options)
+
+    monkeypatch.setattr("core.rating.commands.streamed_rsa", spied)
+    assert cli.main(["rsa", people, model, "--exact"]) == 0
+    # 179,700 pairs are one piece and one slice a side: two passes to count, two to rank.
+    assert done[-1] == (4, 4)
+    assert cli.main(["rsa", people, model]) == 0
+    assert "passes" not in capsys.readouterr().err
+
+
+def test_passes_foreseen_by_hand():
+    # Slices of 40 bytes per pair: 788,303,071 pairs in 96 MB are 328.5, of either table.
+    told = _foreseen(39_707 * 39_706 // 2, 96)
+    assert told.startswith("at least 660 passes over 788,303,071 pairs; twice the --memory")
+    assert (
+        _foreseen(179_700, 96) == "at least 4 passes over 179,700 pairs; no more memory is needed"
+    )
 
 
 def test_refusals_name_the_file_and_the_remedy(tables, tmp_path, capsys):

@@ -38,6 +38,16 @@ def test_reads_words_that_look_like_gaps_and_gaps_that_are_some(write):
         ("word,Visual\na,1\nb,inf\n", "'Visual' of 'b' is 'inf', which is no number"),
         ("word,Visual\na,1\nb,nan\n", "'Visual' of 'b' is 'nan', which is no number"),
         ("word,Visual\na,1\nb,2,3\n", "not a CSV table"),
+        ("word,Visual\na,1,\nb,2,\n", "row 1 has more cells than the header, which has 2"),
+        ("word,Visual\na,1,2\nb,2\n", "row 1 has more cells than the header, which has 2"),
+        ("word,Visual\na,1,2,3\nb,2,3,4\n", "row 1 has more cells than the header, which has 2"),
+        ("word,Visual\na,1\n a ,2\n", "'a' stands twice, in row 2"),
+        ("word,Visual\nth\u00e9,1\nthe\u0301,2\n", "'th\u00e9' stands twice, in row 2"),
+        ("word,Visual\na,1\n\u00a0,2\n", "row 2 has no name"),
+        ("word,Visual, Visual \na,1,2\n", "'Visual' stands twice, in column 3"),
+        ("word,Visual\na,True\nb,False\n", "'Visual' of 'a' is 'True', which is no number"),
+        ("word,Visual\na,\nb,TRUE\nc,false\n", "'Visual' of 'b' is 'True', which is no number"),
+        ("word,Visual\na,1\nb,True\n", "'Visual' of 'b' is 'True', which is no number"),
     ],
 )
 def test_refuses_by_file_and_place(write, text, message):
@@ -53,6 +63,17 @@ def test_refuses_what_is_not_there_or_not_text(tmp_path):
     (tmp_path / "table.csv").write_bytes(b"word,Visual\n\xff\xfe,1\n")
     with pytest.raises(EvidenceError, match="not a CSV table in UTF-8"):
         read_features(tmp_path / "table.csv")
+    with pytest.raises(EvidenceError, match="a folder, not a file"):
+        read_features(tmp_path)
+
+
+def test_pairs_words_whatever_their_unicode_form_and_the_blanks_around_them(write):
+    first = read_features(write("w,x\nth\u00e9,1\nb ,2\n c,3\n", "first.csv"))
+    second = read_features(write("w,y\nc\t,3\nthe\u0301,1\nb,2\n", "second.csv"))
+    found = paired(first, second)
+    assert found.words == ("th\u00e9", "b", "c")
+    assert_array_equal(found.first, found.second)
+    assert found.unpaired == 0
 
 
 def test_pairs_the_words_that_both_describe_in_full(write):

@@ -12,7 +12,8 @@ from core.evidence.replicated import Replicated
 from core.metrics.cka import linear_cka
 from core.metrics.neighbours import pairwise_precision_at_k, precision_at_k
 from core.report import alignment
-from core.report.alignment import Group, disparities, groups, pair, precisions, random_disparity
+from core.report.alignment import disparities, pair, precisions, random_disparity
+from core.report.groups import Group, groups
 from tests.evidence.embeddings import write
 from tests.evidence.test_replicated import write_evidence
 
