@@ -1,5 +1,7 @@
 """Exact ranks of more distances than fit in memory, a run of bins at a time."""
 
+import math
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -19,6 +21,9 @@ PIECE = 2**18
 
 PER_THREAD = 12 * PIECE
 PER_PAIR = 40
+
+SPARE = 32
+"""One part of so many of a slice's room is left for the cell that its end falls into."""
 
 Ranks = npt.NDArray[np.int32]
 
@@ -48,8 +53,13 @@ def room(memory: int, threads: int) -> int:
     return left // PER_PAIR
 
 
+def foreseen(pairs: int, room: int) -> int:
+    """Slices that `slices` makes, unless a cell is larger than the room spared for it."""
+    return 1 if pairs <= room else math.ceil(pairs / (room - room // SPARE))
+
+
 def slices(starts: npt.NDArray, sizes: npt.NDArray, bins: int, room: int) -> list[Slice]:
-    """Put cells together to slices of at most `room` pairs.
+    """Put cells together to slices of much the same size, at most `room` pairs.
 
     Parameters
     ----------
@@ -63,7 +73,8 @@ def slices(starts: npt.NDArray, sizes: npt.NDArray, bins: int, room: int) -> lis
     Returns
     -------
     list of Slice
-        In order; every pair is in one.
+        In order; every pair is in one. They are as many as `foreseen` says, or, where cells are so
+        large that slices cannot be much the same, some more or fewer.
 
     Raises
     ------
@@ -78,10 +89,16 @@ def slices(starts: npt.NDArray, sizes: npt.NDArray, bins: int, room: int) -> lis
         )
     until = np.cumsum(sizes)
     edges = np.r_[starts, bins]
+    pairs = int(until[-1])
     found = []
     cell, before = 0, 0
-    while cell < len(sizes):
-        stop = int(np.searchsorted(until, before + room, side="right"))
+    while before < pairs:
+        left = max(1, foreseen(pairs, room) - len(found))
+        share = before + math.ceil((pairs - before) / left)
+        stop = min(
+            int(np.searchsorted(until, share)) + 1,
+            int(np.searchsorted(until, before + room, side="right")),
+        )
         size = int(until[stop - 1]) - before
         found.append(Slice(int(edges[cell]), int(edges[stop]), size, before))
         cell, before = stop, before + size
@@ -182,14 +199,22 @@ class Ranking:
             yield rows, places[piece], ranks[piece]
 
     def _make(self, path: Path) -> None:
+        """Make room for all ranks; what the disk says may be more than a user may have of it."""
+        size = 4 * self.pairs
+        needed = f"the ranks of {self.pairs} pairs need {size} bytes, and the disk of {path.parent}"
         free = shutil.disk_usage(path.parent).free
-        if free < 4 * self.pairs:
-            raise ValueError(
-                f"the ranks of {self.pairs} pairs need {4 * self.pairs} bytes, and the disk of "
-                f"{path.parent} has {free}; name another folder"
-            )
-        with path.open("wb") as file:
-            file.truncate(4 * self.pairs)
+        if free < size:
+            raise ValueError(f"{needed} has {free}; name another folder")
+        try:
+            with path.open("wb") as file:
+                # Writing to the map of a file with holes ends the process once the disk is full.
+                if hasattr(os, "posix_fallocate"):
+                    os.posix_fallocate(file.fileno(), 0, size)
+                else:
+                    file.truncate(size)
+        except OSError as error:
+            why = error.strerror
+            raise ValueError(f"{needed} does not give them ({why}); name another folder") from error
 
     def _kept(self, path: Path, rows: Rows) -> Ranks:
         """Map the ranks of some rows' pairs; a map of the whole file would count as memory used."""

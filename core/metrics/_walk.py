@@ -25,7 +25,8 @@ class Walk:
     piece : int
         Pairs in a piece, about; a piece holds at least one row's.
     progress : callable, optional
-        Called with the pieces done and those expected.
+        Called with the pieces done and those expected: when passes are announced, and after every
+        piece.
     """
 
     def __init__(self, n: int, piece: int, progress: Callable[[int, int], None] | None) -> None:
@@ -41,8 +42,9 @@ class Walk:
         self._done = self._expected = 0
 
     def expect(self, passes: int) -> None:
-        """Announce passes to come."""
+        """Announce passes to come; fewer than 0 take back what was announced."""
         self._expected += passes * len(self.pieces)
+        self._report()
 
     def each(
         self, function: Callable[[Rows, Scratch], Result], scratch: Sequence[Scratch]
@@ -66,5 +68,8 @@ class Walk:
             for rows, result in zip(self.pieces, pool.map(with_scratch, self.pieces), strict=True):
                 yield rows, result
                 self._done += 1
-                if self._progress is not None:
-                    self._progress(self._done, self._expected)
+                self._report()
+
+    def _report(self) -> None:
+        if self._progress is not None:
+            self._progress(self._done, self._expected)

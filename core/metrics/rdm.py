@@ -66,8 +66,9 @@ def rdm(x: npt.ArrayLike, metric: Metric = "cosine") -> FloatArray:
     Raises
     ------
     ValueError
-        When `x` is not two-dimensional, n < 2, a value is not finite, the metric is unknown, or a
-        row has no direction: all zeros under cosine, constant under correlation.
+        When `x` is not two-dimensional, n < 2, there is no column, a value is not finite, the
+        metric is unknown, a row has no direction (all zeros under cosine, constant under
+        correlation), or a distance is too large for a float.
 
     Notes
     -----
@@ -182,7 +183,7 @@ def unit_rows(x: npt.ArrayLike, metric: Metric = "cosine") -> FloatArray:
     ValueError
         As `rdm`, and when the metric is one of lengths.
     """
-    x = finite(x, "x", ndim=2, at_least=2)
+    x = _features(x)
     if metric not in ("cosine", "correlation"):
         raise ValueError(f"metric is {metric!r}; only cosine and correlation compare directions")
     if metric == "correlation":
@@ -202,7 +203,7 @@ def _ranked(x: npt.ArrayLike, metric: Metric) -> FloatArray:
 
 def _distances(x: npt.ArrayLike, metric: Metric) -> tuple[FloatArray, float]:
     """Condensed distances as computed, and how near two of them may be to be one."""
-    x = finite(x, "x", ndim=2, at_least=2)
+    x = _features(x)
     if metric not in get_args(Metric):
         raise ValueError(f"metric {metric!r} is unknown; choose one of {get_args(Metric)}")
     if metric in ("cosine", "correlation"):
@@ -210,8 +211,22 @@ def _distances(x: npt.ArrayLike, metric: Metric) -> tuple[FloatArray, float]:
         distances = np.empty(len(x) * (len(x) - 1) // 2)
         condensed(columns, distances)
         return distances, TIE
-    distances = np.asarray(pdist(x, metric), dtype=np.float64)
-    return distances, TIE * float(distances.max())
+    # Squares neither overflow nor vanish in this scale, and a power of two changes no digit.
+    exponent = np.frexp(np.abs(x).max())[1]
+    distances = np.asarray(pdist(np.ldexp(x, -exponent), metric), dtype=np.float64)
+    with np.errstate(over="ignore"):
+        np.ldexp(distances, exponent, out=distances)
+    largest = float(distances.max())
+    if largest == np.inf:
+        raise ValueError(f"x reaches {np.abs(x).max():.3g}, so that {metric} distances overflow")
+    return distances, TIE * largest
+
+
+def _features(x: npt.ArrayLike) -> FloatArray:
+    x = finite(x, "x", ndim=2, at_least=2)
+    if not x.shape[1]:
+        raise ValueError("x has no columns, so its rows have no distances")
+    return x
 
 
 def _row_centred(x: FloatArray) -> FloatArray:

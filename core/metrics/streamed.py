@@ -28,6 +28,7 @@ import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,10 @@ from core.metrics.checks import FloatArray
 from core.metrics.rdm import TIE, Metric, unit_rows
 
 Progress = Callable[[int, int], None]
+
+MOST_THREADS = 4
+"""Threads unless more are asked for. Each has counts of its own, and a heap that the system keeps
+for it, so that without a limit memory would grow with the machine's processors."""
 
 LARGEST_N = 65_536
 """Ranks of more pairs than that would not fit into 32 bits."""
@@ -113,12 +118,14 @@ def streamed_rsa(
         at least, and 6 per bin and thread. In exact mode a slice takes 40 per pair, besides 3 MB
         per thread: twice the memory is half the passes.
     threads : int, optional
-        At most so many; all processors unless memory is short. The result does not depend on it.
+        At most so many, fewer where memory is short; the processors, but no more than 4, unless
+        given. The result does not depend on it.
     folder : Path, optional
         Where the file of exact mode lies while it is needed; the system's own unless given.
     progress : callable, optional
-        Called with the steps done and the steps in all, which exact mode can only foresee roughly
-        until its slices are laid out.
+        Called with the steps done and the steps in all: once before the first, then after each. In
+        exact mode too they are known from the start, but where so many pairs tie that the slices
+        cannot be much the same in size: then the number changes after two passes.
 
     Returns
     -------
@@ -134,6 +141,7 @@ def streamed_rsa(
     """
     sides = padded_columns(unit_rows(x, metric)), padded_columns(unit_rows(y, metric))
     n = _rows(*sides)
+    _refuse_fractions(bins=bins, memory=memory, threads=1 if threads is None else threads)
     if not 2 <= bins <= MOST_BINS:
         raise ValueError(f"bins is {bins}, must lie between 2 and {MOST_BINS}")
     pairs = n * (n - 1) // 2
@@ -141,13 +149,14 @@ def streamed_rsa(
         workers = _workers(bins, memory, threads, 0)
         room = _slices.room(memory, workers)
         walk = Walk(n, _slices.PIECE, progress)
-        guess = 2 * math.ceil(pairs / room)
+        guess = 2 * _slices.foreseen(pairs, room)
         walk.expect(2 + guess)
         none = np.empty(0)
         cells = [count_cells(walk, side, bins, TIE, none, workers) for side in sides]
         limits = [_slices.slices(one.starts, one.sizes, bins, room) for one in cells]
         del cells
-        walk.expect(sum(map(len, limits)) - guess)
+        if more := sum(map(len, limits)) - guess:
+            walk.expect(more)
         ranking = _slices.Ranking(walk, n, bins / RANGE, TIE, workers)
         return _result(n, ranking.sums(sides, limits, folder), (0, 0))
     workers = _workers(bins, memory, threads, SAMPLE_BYTES)
@@ -202,6 +211,12 @@ def _rows(x_columns: FloatArray, y_columns: FloatArray) -> int:
     return n
 
 
+def _refuse_fractions(**options: int) -> None:
+    for name, value in options.items():
+        if not isinstance(value, Integral):
+            raise ValueError(f"{name} is {value!r}, must be a whole number of type int")
+
+
 def _workers(bins: int, memory: int, threads: int | None, sample: int) -> int:
     """Threads for which there is memory beside what they share."""
     if threads is not None and threads < 1:
@@ -211,4 +226,4 @@ def _workers(bins: int, memory: int, threads: int | None, sample: int) -> int:
     if afford < 1:
         least = shared + _PER_BIN_AND_THREAD * bins
         raise ValueError(f"memory is {memory} bytes; {bins} bins need {least}")
-    return min(threads or os.cpu_count() or 1, afford)
+    return min(threads or min(os.cpu_count() or 1, MOST_THREADS), afford)

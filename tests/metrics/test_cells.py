@@ -40,6 +40,28 @@ def test_no_group_of_ties_is_parted():
         assert bins - 3 <= len(cells.starts) < bins
 
 
+@pytest.mark.parametrize("bins", [2, 2**20])
+@pytest.mark.parametrize(
+    ("below", "above"), [(0.45, 0.45), (0.02, 0.96), (0.96, 0.02), (1.1, 0.02), (0.02, 1.1)]
+)
+def test_ties_next_to_an_edge_share_a_cell(bins, below, above):
+    middle = bins // 2
+    edge = middle * RANGE / bins
+    # The first row's cosines with the others are their first numbers, without rounding.
+    cosines = 1 - np.array([edge - below * TIE, edge + above * TIE])
+    columns = padded_columns(np.r_[[[1, 0]], np.column_stack([cosines, np.sqrt(1 - cosines**2)])])
+    distances = np.empty(3)
+    condensed(columns, distances)
+    assert distances[0] < edge < distances[1]
+    tied = below + above < 1
+    assert (distances[1] - distances[0] <= TIE) == tied
+    cells = count_cells(Walk(3, 1, None), columns, bins, TIE, NONE, 1)
+    found = np.searchsorted(cells.starts, distances[:2] * bins / RANGE, side="right")
+    # Edges too far from one of the two to part a tie stay.
+    assert (found[0] == found[1]) == tied
+    assert cells.sizes.sum() == 3
+
+
 def shared_by(x):
     """Distances that more than one pair has, with the number of pairs."""
     values, counts = np.unique(rdm(x), return_counts=True)

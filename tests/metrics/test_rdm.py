@@ -188,6 +188,36 @@ def test_refuses():
         rdm([1, 2])
 
 
+@EVERY_METRIC
+def test_refuses_rows_without_columns(metric):
+    with pytest.raises(ValueError, match="x has no columns"):
+        rdm(np.empty((3, 0)), metric)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cityblock"])
+@pytest.mark.parametrize("power", [-700, -1030, 700, 1020])
+def test_lengths_of_any_size(metric, power):
+    # Their squares are no floats; 2^-1030 is one, with fewer digits than others.
+    x = np.random.default_rng(3).integers(0, 5, (12, 3)).astype(float)
+    assert_array_equal(
+        stats.rankdata(rdm(np.ldexp(x, power), metric)), stats.rankdata(rdm(x, metric))
+    )
+    found = np.ldexp(rdm(np.ldexp(x, power), metric), -power)
+    assert_allclose(found, pdist(x, metric), rtol=1e-12)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cityblock"])
+def test_refuses_distances_that_overflow(metric):
+    # Halves of the largest number are still 1 apart.
+    most = np.finfo(float).max
+    x = np.array([[1.0, 0], [-1, 0], [0, 0]])
+    assert_allclose(rdm(x * most / 2, metric) / most, [1, 0.5, 0.5])
+    with pytest.raises(ValueError, match=rf"reaches 1.8e\+308, so that {metric} .* overflow"):
+        rdm(x * most, metric)
+    with pytest.raises(ValueError, match="overflow"):
+        rsa_of_features(x, {"model": x * most}, metric)
+
+
 def test_tiny_rows_have_a_direction():
     assert_allclose(rdm(np.array([[1, 0], [1, 1]]) * 1e-200), 1 - 0.5**0.5)
 

@@ -1,6 +1,8 @@
 """RSA of RDMs that are never written down."""
 
+import errno
 import json
+import os
 import subprocess
 import sys
 import tracemalloc
@@ -182,8 +184,9 @@ def test_exact_mode_in_many_slices():
     )  # fmt: skip
     pieces = len(Walk(n, _slices.PIECE, None).pieces)
     assert pieces > 2
-    assert calls[-1] == (len(calls), len(calls))
-    assert len(calls) > pieces * 2 * 36  # 719,400 pairs in slices of at most 20,000
+    # 719,400 pairs in slices of at most 20,000, after one pass over each RDM.
+    total = pieces * 2 * (1 + 38)
+    assert calls == [(done, total) for done in range(total + 1)]
     assert_allclose(found.rho, rsa(rdm(x), rdm(y)), atol=1e-13)
 
 
@@ -229,7 +232,39 @@ def test_progress():
     streamed_rsa(ratings(1600, 1), ratings(1600, 2), progress=lambda *now: calls.append(now))
     total = 3 * len(Walk(1600, 2**20, None).pieces)
     assert total > 3
-    assert calls == [(done, total) for done in range(1, total + 1)]
+    assert calls == [(done, total) for done in range(total + 1)]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "clustered"])
+@pytest.mark.parametrize("room", [9_000, 20_000, 44_849, 44_850, 10**6])
+def test_exact_mode_foresees_its_passes(kind, room):
+    x, y = drawn(kind, 300, 3)  # 44,850 pairs
+    calls = []
+    streamed_rsa(
+        x, y, bins=2**14, exact=True, memory=in_slices(room), threads=1,
+        progress=lambda *now: calls.append(now),
+    )  # fmt: skip
+    total = calls[0][1]
+    assert calls == [(done, total) for done in range(total + 1)]
+    # Few more than the fewest there could be.
+    fewest = -(-44_850 // room)
+    assert 2 + 2 * fewest <= total <= 2 + 2 * (fewest + (fewest > 1))
+
+
+def test_exact_mode_corrects_its_passes_where_cells_leave_room():
+    assert _slices.foreseen(240, 100) == 3
+    found = _slices.slices(np.arange(6), np.array([60, 60, 0, 60, 60, 0]), 6, 100)
+    assert [(one.size, one.before) for one in found] == [(60, 60 * k) for k in range(4)]
+    assert [one.to_bin for one in found[:-1]] == [one.from_bin for one in found[1:]]
+    # Three pairs of equal rows, so distances 3, 4, 4 and 4 times: no two kinds have room together.
+    x = in_plane(0, 0, 50, 50, 130, 130)
+    calls = []
+    found = streamed_rsa(
+        x, x, bins=16, exact=True, memory=in_slices(6), threads=1,
+        progress=lambda *now: calls.append(now),
+    )  # fmt: skip
+    assert found.rho == 1
+    assert calls == [(0, 8), (1, 8), (2, 8)] + [(done, 10) for done in range(2, 11)]
 
 
 @pytest.mark.parametrize("exact", [False, True])
@@ -259,6 +294,9 @@ def test_two_bins_may_hide_all_there_is():
         ({"metric": "euclidean"}, "only cosine and correlation"),
         ({"bins": 1}, "bins is 1"),
         ({"bins": 2**25}, "bins is 33554432"),
+        ({"bins": 1e5}, r"bins is 100000\.0, must be a whole number"),
+        ({"memory": 1e9}, r"memory is 1000000000\.0, must be a whole number"),
+        ({"threads": 2.0}, r"threads is 2\.0, must be a whole number"),
         ({"threads": 0}, "threads is 0"),
         ({"memory": 2**20}, f"1048576 bytes; 1048576 bins need {54 * 2**20}"),
         ({"memory": 2**20, "bins": 2}, "1048576 bytes; 2 bins need"),
@@ -300,6 +338,64 @@ def test_exact_mode_asks_for_disk_before_it_starts(monkeypatch, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+reserving = pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="no such call here")
+
+
+@reserving
+def test_exact_mode_refuses_a_disk_that_fills_up(monkeypatch, tmp_path):
+    # By quota, say, or by another's file: the free space was there when it was asked for.
+    def fill(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", fill)
+    x = ratings(10, 1)
+    with pytest.raises(ValueError, match=f"180 bytes, .*{tmp_path}.* not give .*No space left"):
+        streamed_rsa(x, x, exact=True, folder=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@reserving
+def test_exact_mode_owns_its_file_before_it_maps_it(monkeypatch, tmp_path):
+    x, y = ratings(300, 1), ratings(300, 2)
+    sizes = []
+    kept = _slices.Ranking._kept
+
+    def spy(self, path, rows):
+        sizes.append((path.stat().st_size, path.stat().st_blocks * 512))
+        return kept(self, path, rows)
+
+    monkeypatch.setattr(_slices.Ranking, "_kept", spy)
+    streamed_rsa(x, y, exact=True, folder=tmp_path)
+    size, taken = sizes[0]
+    assert size == 4 * 44_850
+    assert taken >= size
+
+
+def test_exact_mode_where_files_cannot_be_reserved(monkeypatch, tmp_path):
+    monkeypatch.delattr(os, "posix_fallocate", raising=False)
+    x, y = ratings(300, 1), ratings(300, 2)
+    found = streamed_rsa(x, y, exact=True, folder=tmp_path)
+    assert_allclose(found.rho, rsa(rdm(x), rdm(y)), atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("processors", "threads", "expected"),
+    [(64, None, 4), (2, None, 2), (None, None, 1), (64, 6, 6)],
+)
+def test_many_processors_take_no_more_memory(monkeypatch, processors, threads, expected):
+    monkeypatch.setattr(os, "cpu_count", lambda: processors)
+    used = []
+    each = Walk.each
+
+    def spy(self, function, scratch):
+        used.append(len(scratch))
+        return each(self, function, scratch)
+
+    monkeypatch.setattr(Walk, "each", spy)
+    streamed_rsa(ratings(50, 1), ratings(50, 2), bins=2**10, threads=threads)
+    assert used == [expected] * 3
+
+
 @pytest.mark.parametrize(
     ("exact", "bins", "threads", "memory"),
     [(False, 2**20, 2, 64e6), (False, 2**20, 9, 9e7), (False, 16, 1, 22e6), (False, 2**18, 5, 23e6),
@@ -320,7 +416,7 @@ def test_memory_is_what_was_allowed(exact, bins, threads, memory):
 
 
 MEASURED = """
-import json, pathlib, re, resource, sys
+import json, os, pathlib, re, resource, sys
 import numpy as np
 from core.metrics.streamed import streamed_rsa
 
@@ -331,6 +427,7 @@ def peak():
         return int(re.search(r"VmHWM:\\s+(\\d+) kB", status.read_text())[1]) // 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
+os.cpu_count = lambda: 64
 n = int(sys.argv[1])
 x, y = np.random.default_rng(0).integers(0, 101, (2, n, 11)) / 20 - 2.5
 y += x
