@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import perf_counter, process_time
+from typing import Any
 
 import numpy as np
 
@@ -56,6 +57,18 @@ class Point:
     found: dict[str, float] = field(default_factory=dict)
     left_out: str = ""
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for JSON, which has no NaN: None in its place."""
+        return {
+            name: None if isinstance(value, float) and math.isnan(value) else value
+            for name, value in asdict(self).items()
+        }
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Point:
+        """Return what `as_dict` was called on."""
+        return cls(**{name: value for name, value in content.items() if value is not None})
+
 
 def rsa_plainly(table: Table) -> dict[str, float]:
     """RSA by SciPy, whose statistics only the plain ways should have to hold in memory."""
@@ -81,7 +94,7 @@ def resampled_plainly(table: Table) -> dict[str, float]:
 
     n = len(table.human)
     draw = np.random.default_rng(0).integers(n, size=n)
-    found = plain.bootstrap(table.human, _model(table), [draw], keep=True)
+    found = plain.bootstrap(table.human, _model(table), [draw])
     return {MODEL: float(found[MODEL][0])}
 
 
@@ -135,7 +148,7 @@ def measure(method: str, n: int, *, limits: bool = True) -> Point:
         return Point(method, n, left_out=f"takes more than {MINUTES} min of CPU time")
     if done.returncode:
         raise RuntimeError(f"{method}, n = {n}: ended with {done.returncode}\n{done.stderr}")
-    return Point(**json.loads(done.stdout.splitlines()[-1]))
+    return Point.from_dict(json.loads(done.stdout.splitlines()[-1]))
 
 
 def peak() -> float:
@@ -176,4 +189,5 @@ def _limit(which: int, value: int) -> None:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asdict(run(sys.argv[1], int(sys.argv[2]), bool(int(sys.argv[3]))))))  # noqa: T201 - its result
+    point = run(sys.argv[1], int(sys.argv[2]), bool(int(sys.argv[3])))
+    print(json.dumps(point.as_dict(), allow_nan=False))  # noqa: T201 - its result

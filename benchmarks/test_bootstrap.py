@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 
 from benchmarks import plain
 from benchmarks.timing import Target, Way
-from core.metrics.bootstrap import bootstrap_rsa, draw_counts
+from core.metrics.bootstrap import bootstrap_rsa, bootstrap_rsa_by_rule, draw_counts
 from core.metrics.linearised import linearised_rsa, ranked_rdm
 from core.metrics.rdm import rdm
 
@@ -16,10 +16,25 @@ SEED = 0
 PLAIN, TOOLBOX = 3, 2
 
 
+RATINGS = "from the ratings: ours counts its three RDMs"
+RDMS = "from the RDMs, on either side"
+NONE = "bounds no noise ceiling, not even the one per call that it cannot be told to leave out"
+
+
+def features(ratings):
+    """Return people's ratings and those of the two models."""
+    return ratings.human, {name: ratings.models[name] for name in PAIR}
+
+
+def compared(human, models):
+    """Return the human RDM and those of the models."""
+    return rdm(human), {name: rdm(model) for name, model in models.items()}
+
+
 @pytest.fixture(scope="session")
 def rdms(ratings):
-    """Return the human RDM and those of the two models."""
-    return rdm(ratings.human), {name: rdm(ratings.models[name]) for name in PAIR}
+    """Return the RDMs, for what is timed without them."""
+    return compared(*features(ratings))
 
 
 def draws(n, count):
@@ -44,30 +59,57 @@ def agree(found, theirs, tolerance):
     assert_allclose(found, expected, atol=2 * tolerance, rtol=0)
 
 
-@pytest.fixture(scope="session")
-def plainly(ratings, rdms):
-    """Return the plain way, found to agree with ours; its distances differ in their last bits."""
-    models = {name: ratings.models[name] for name in PAIR}
+@pytest.mark.parametrize(
+    ("count", "rsa"),
+    [(200, plain.rsa), (2000, plain.rsa), (200, plain.rsa_ranked_once)],
+    ids=["200", "2000", "200, ranked once"],
+)
+@pytest.mark.benchmark(group="bootstrap")
+def test_self_pairs_kept(race, ratings, rdms, count, rsa):
+    given = features(ratings)
     sample = draws(len(ratings.human), PLAIN)
+    once = rsa is plain.rsa_ranked_once
 
     def run():
-        return plain.bootstrap(ratings.human, models, sample, keep=True)
+        return plain.bootstrap(*given, sample, rsa)
 
+    # Its distances differ in their last bits.
     agree(ours(rdms, PLAIN, "keep"), run(), 1e-6)
-    return run
-
-
-@pytest.mark.parametrize("count", [200, 2000])
-@pytest.mark.benchmark(group="bootstrap")
-def test_self_pairs_kept(race, ratings, rdms, plainly, count):
     race(
         f"bootstrap of a difference, {count:,} resamples",
         ratings.shape,
-        Way(lambda: ours(rdms, count, "keep")),
-        {"plain": Way(plainly, PLAIN, count)},
+        Way(lambda: ours(compared(*given), count, "keep")),
+        {"plain": Way(run, PLAIN, count)},
         unit="resamples",
-        target=Target(plain=100),
+        target=None if once else Target(plain=100),
+        note=RATINGS + ("; plain ranks each human RDM once, not per model" if once else ""),
         rounds=2 if count < 1000 else 1,
+    )
+
+
+@pytest.mark.benchmark(group="bootstrap")
+def test_both_rules(race, ratings):
+    count, given = 200, features(ratings)
+    sample = draws(len(ratings.human), PLAIN)
+
+    def by_rule(resamples):
+        human, models = compared(*given)
+        rng = np.random.default_rng(SEED)
+        return bootstrap_rsa_by_rule(human, models, n_resamples=resamples, rng=rng)
+
+    def run():
+        return plain.bootstrap_by_rule(*given, sample)
+
+    theirs = run()
+    for rule, found in by_rule(PLAIN).items():
+        agree(found, theirs[rule], 1e-6)
+    race(
+        f"bootstrap by both rules, {count} resamples",
+        ratings.shape,
+        Way(lambda: by_rule(count)),
+        {"plain": Way(run, PLAIN, count)},
+        unit="resamples",
+        note=RATINGS + "; plain: distances once, ranks with self-pairs and without",
     )
 
 
@@ -84,16 +126,15 @@ def test_self_pairs_dropped(race, ratings, rdms, toolbox, noise_ceiling):
 
     agree(ours(rdms, TOOLBOX, "drop"), run(), 1e-12)
     race(
-        f"the same without self-pairs, {count} resamples",
+        f"bootstrap without self-pairs, {count} resamples",
         ratings.shape,
         Way(lambda: ours(rdms, count, "drop")),
         {"rsatoolbox": Way(run, TOOLBOX, count)},
         unit="resamples",
         target=Target(rsatoolbox=200) if noise_ceiling else None,
-        note="rsatoolbox bounds the noise ceiling of every resample, as it does by default"
-        if noise_ceiling
-        else "rsatoolbox is told to leave out the noise ceiling",
-        rounds=2 if noise_ceiling else 1,
+        note=RDMS
+        + "; rsatoolbox "
+        + ("bounds the noise ceiling of every resample, its default" if noise_ceiling else NONE),
     )
 
 
@@ -117,6 +158,6 @@ def test_linearised(race, ratings, rdms):
         ratings.shape,
         Way(difference),
         {"plain": Way(lambda: ours(rdms, count, "keep"))},
-        note=f"in place of plain: our exact bootstrap; r = {r:.5f}, ratio of sd {spread:.4f}",
+        note=f"{RDMS}; plain: our exact bootstrap; r = {r:.5f}, ratio of sd {spread:.4f}",
         rounds=1,
     )

@@ -36,6 +36,21 @@ def test_four_models(race, ratings, toolbox, way):
         Way(lambda: way(*given)),
         others,
         target=None if way is by_rdms else Target(plain=8),
+        note="plain: spearmanr four times, which ranks the human RDM each time",
+    )
+
+
+@pytest.mark.benchmark(group="rsa")
+def test_ranked_once(race, ratings):
+    given = ratings.human, ratings.models
+    other = Way(lambda: plain.rsa_ranked_once(*given))
+    assert rsa_of_features(*given) == pytest.approx(other.run(), abs=OTHER_DISTANCES, rel=0)
+    race(
+        "RSA of four models",
+        ratings.shape,
+        Way(lambda: rsa_of_features(*given)),
+        {"plain": other},
+        note="plain: the human RDM ranked once, and dot products",
     )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from unittest import mock
 
 import numpy as np
 import numpy.typing as npt
-from rsatoolbox.inference.evaluate import eval_bootstrap_pattern  # pyright: ignore[reportMissingImports]
+from rsatoolbox.inference import evaluate  # pyright: ignore[reportMissingImports]
 from rsatoolbox.model.model import ModelFixed  # pyright: ignore[reportMissingImports]
 from rsatoolbox.rdm.compare import compare as compare_rdms  # pyright: ignore[reportMissingImports]
 from rsatoolbox.rdm.rdms import RDMs  # pyright: ignore[reportMissingImports]
@@ -42,11 +43,17 @@ def bootstrap(
     """RSA of every model on each draw of concepts, from condensed RDMs.
 
     It leaves out the pairs of a concept with itself, and bounds by default the noise ceiling of
-    every resample. It takes its draws from numpy's global state, which has to be led to ours.
+    every resample; told not to, still that of the whole once per call, which a few resamples scaled
+    to many would count many times. Without `noise_ceiling` it bounds none. It takes its draws from
+    numpy's global state, which has to be led to ours.
     """
     fixed = [ModelFixed(name, RDMs(model[None])) for name, model in models.items()]
-    with mock.patch.object(np.random, "randint", side_effect=draws):
-        found = eval_bootstrap_pattern(
+    with ExitStack() as patches:
+        patches.enter_context(mock.patch.object(np.random, "randint", side_effect=draws))
+        if not noise_ceiling:
+            none = mock.patch.object(evaluate, "boot_noise_ceiling", return_value=(np.nan, np.nan))
+            patches.enter_context(none)
+        found = evaluate.eval_bootstrap_pattern(
             fixed, RDMs(human[None]), method="spearman", N=len(draws), boot_noise_ceil=noise_ceiling
         )
     return dict(zip(models, np.asarray(found.evaluations).T, strict=True))
