@@ -178,6 +178,8 @@ class Store:
         if self.base in self._down:
             raise Unreachable(self._down[self.base], remedy=REMEDY)
         try:
+            # Pooch makes it in two steps, between which another process may come.
+            (self.cache / name).parent.mkdir(parents=True, exist_ok=True)
             self._pooch.fetch(name, downloader=self._download)  # pyright: ignore[reportArgumentType]
         except requests.RequestException as error:
             raise self._unreachable(name, error) from error
