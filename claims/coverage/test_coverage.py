@@ -116,7 +116,7 @@ def _norms_bootstrap(evidence: Released) -> RsaBootstrap:
         "Dutch norms": common.features_rdm(dutch.human[at_dutch]),
     }
     human = common.features_rdm(english.human[at_english])
-    return common.bootstrapped(human, compared, "norms")["drop"]
+    return common.bootstrapped(human, compared, "norms")
 
 
 def base_rsa(evidence: Released, confidence: float) -> Estimate:

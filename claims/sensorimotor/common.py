@@ -17,6 +17,7 @@ from core.evidence.tables import ALL, DIMENSION_SETS, MODELS, SENSORY, Ratings
 from core.metrics.bootstrap import (
     RsaBootstrap,
     SelfPairs,
+    bootstrap_rsa,
     bootstrap_rsa_by_rule,
     percentile_interval,
 )
@@ -34,20 +35,14 @@ def generator(*key: str) -> np.random.Generator:
     return np.random.default_rng([SEED, zlib.crc32("/".join(key).encode())])
 
 
-def bootstrapped(
-    human: np.ndarray, models: Mapping[str, np.ndarray], *key: str
-) -> dict[SelfPairs, RsaBootstrap]:
-    """Return the bootstrap over concepts of models' RSA with people, with one purpose's draws.
+def bootstrapped(human: np.ndarray, models: Mapping[str, np.ndarray], *key: str) -> RsaBootstrap:
+    """Return the bootstrap over concepts of models' RSA with people, without self-pairs."""
+    return bootstrap_rsa(human, models, self_pairs="drop", **_bootstrap_options(*key))
 
-    The paper's keeps the pairs of a concept with itself ("keep"), the sound one does not ("drop").
-    """
-    return bootstrap_rsa_by_rule(
-        human,
-        models,
-        n_resamples=resamples(),
-        rng=generator(*key),
-        run=partial(jobs.run, threads=True),
-    )
+
+def _bootstrap_options(*key: str) -> dict[str, Any]:
+    run = partial(jobs.run, threads=True)
+    return {"n_resamples": resamples(), "rng": generator(*key), "run": run}
 
 
 def from_draws(
@@ -110,9 +105,13 @@ def structure(evidence: Any, language: str, dimensions: str) -> Structure:
 
 @cache
 def bootstrap(evidence: Any, language: str, dimensions: str) -> dict[SelfPairs, RsaBootstrap]:
-    """Return the bootstrap of every model's RSA with people, by rule for self-pairs."""
+    """Return the bootstrap of every model's RSA with people, by rule for self-pairs.
+
+    The paper's keeps the pairs of a concept with itself ("keep"), the sound one does not ("drop").
+    """
     one = structure(evidence, language, dimensions)
-    return bootstrapped(one.human, one.models, "rsa", language, dimensions)
+    options = _bootstrap_options("rsa", language, dimensions)
+    return bootstrap_rsa_by_rule(one.human, one.models, **options)
 
 
 def rsa_difference(

@@ -51,7 +51,7 @@ def structure(evidence, language: str) -> RsaBootstrap:
     """Return the bootstrap over concepts of every model's RSA on all dimensions."""
     table = expected(evidence, language)
     models = {model: features_rdm(x) for model, x in table.models.items()}
-    return bootstrapped(features_rdm(table.human), models, "expected", language)["drop"]
+    return bootstrapped(features_rdm(table.human), models, "expected", language)
 
 
 def rsa_step(evidence, language, model, over):
