@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +117,10 @@ def pytest_configure(config: pytest.Config) -> None:
     # Small matrices lose by a second BLAS thread, and sums depend on how many there are.
     one_thread = threadpool_limits(1, user_api="blas")
     config.add_cleanup(one_thread.restore_original_limits)
+    if claims:
+        # Claims make few cycles and many objects that stay: looking for garbage took a twentieth.
+        config.add_cleanup(partial(gc.set_threshold, *gc.get_threshold()))
+        gc.set_threshold(200_000, 50, 50)
     config.stash[RUN] = run
     config.pluginmanager.register(run, "claims-run")
 
