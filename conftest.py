@@ -130,6 +130,8 @@ def _try_scheduler(address: str | None) -> None:
     if address:
         # Where `core.jobs` looks, here and in other processes of this run.
         os.environ[jobs.SCHEDULER] = address
+    if not jobs.scheduler_address():
+        return
     try:
         jobs.run(abs, [0])
     except jobs.JobsError as error:

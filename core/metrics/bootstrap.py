@@ -1,6 +1,5 @@
 """Percentile bootstrap over concepts, for any statistic and, exactly but fast, for RSA."""
 
-import math
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.metrics._comparison import Comparison, SelfPairs
-from core.metrics.checks import FloatArray, finite, fraction
+from core.metrics.checks import FloatArray, concepts, finite, fraction
 
 Run = Callable[..., Sequence[Any]]
 
@@ -219,7 +218,9 @@ def _bootstrap(
     run: Run | None,
 ) -> dict[SelfPairs, RsaBootstrap]:
     human = finite(human, "human")
-    n = _concepts(human)
+    n = concepts(human, "human")
+    if n > LARGEST_N:
+        raise ValueError(f"{n} concepts: at most {LARGEST_N} fit; draw a subset of them")
     rdms = {name: finite(model, f"models[{name!r}]") for name, model in models.items()}
     named = [("human", human), *((f"models[{name!r}]", rdm) for name, rdm in rdms.items())]
     for name, distances in named:
@@ -284,17 +285,6 @@ def draw_counts(n: int, n_resamples: int, rng: np.random.Generator) -> npt.NDArr
 
 def _draw(n: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
     return rng.integers(n, size=n)
-
-
-def _concepts(distances: FloatArray) -> int:
-    n = (1 + math.isqrt(1 + 8 * len(distances))) // 2
-    if n < 3 or n * (n - 1) // 2 != len(distances):
-        raise ValueError(
-            f"human has {len(distances)} distances, not n (n - 1) / 2 of at least 3 concepts"
-        )
-    if n > LARGEST_N:
-        raise ValueError(f"{n} concepts: at most {LARGEST_N} fit; draw a subset of them")
-    return n
 
 
 def _check_counts(n: int, n_resamples: int) -> None:

@@ -1,5 +1,7 @@
 """Refusals shared by the metrics: every one names the argument and what would be accepted."""
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -43,6 +45,33 @@ def finite(x: npt.ArrayLike, name: str, *, ndim: int = 1, at_least: int = 1) -> 
             "keep complete rows only"
         )
     return array
+
+
+def concepts(distances: FloatArray, name: str) -> int:
+    """Return the number n of concepts of a condensed RDM, or say why it is none.
+
+    Parameters
+    ----------
+    distances : ndarray, shape (n * (n - 1) / 2,)
+    name : str
+        The argument's name, for the message.
+
+    Returns
+    -------
+    int
+        At least 3.
+
+    Raises
+    ------
+    ValueError
+        When no n fits, or it is below 3.
+    """
+    n = (1 + math.isqrt(1 + 8 * len(distances))) // 2
+    if n < 3 or n * (n - 1) // 2 != len(distances):
+        raise ValueError(
+            f"{name} has {len(distances)} distances, not n (n - 1) / 2 of at least 3 concepts"
+        )
+    return n
 
 
 def same_shape(x: FloatArray, y: FloatArray, names: str) -> None:

@@ -11,7 +11,7 @@ from scipy.spatial.distance import squareform
 
 from core.metrics._sorting import stable_order
 from core.metrics.bootstrap import SelfPairs
-from core.metrics.checks import FloatArray, finite
+from core.metrics.checks import FloatArray, concepts, finite
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,10 +77,7 @@ def ranked_rdm(distances: npt.ArrayLike) -> RankedRdm:
         When the shape is not that of a condensed RDM, or a value is not finite or negative.
     """
     distances = finite(distances, "distances")
-    n = (1 + math.isqrt(1 + 8 * len(distances))) // 2
-    if n < 3 or n * (n - 1) // 2 != len(distances):
-        msg = f"{len(distances)} distances are not n (n - 1) / 2 of at least 3 concepts"
-        raise ValueError(msg)
+    n = concepts(distances, "distances")
     if distances.min() < 0:
         raise ValueError("a distance is negative")
     order, in_order = stable_order(distances)
