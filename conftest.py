@@ -5,28 +5,27 @@ from __future__ import annotations
 import gc
 import json
 import os
-from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 from threadpoolctl import threadpool_limits
 
+from claims.options import add_options, asked_tiers, choose_study, study_asked
 from claims.run import LOCK, Run, claim_paths, in_claims, record_of
-from claims.settings import FEWEST_RESAMPLES, RESAMPLES, set_resamples
+from claims.settings import RESAMPLES, set_resamples, set_seed
 from core import jobs
-from core.arguments import at_least_one
 from core.evidence.bodies import Body, body
-from core.evidence.errors import EvidenceError, NoWeights, Unreachable
-from core.paths import CLAIMS, ROOT
+from core.evidence.errors import EvidenceError, NotRated, NoWeights, Unreachable
+from core.evidence.rated import Rated, on_study
+from core.paths import CLAIMS
 from core.report import terminal
-from core.report.verdicts import FAIL_ON
 from core.verdict.case import Case, named_cases
 from core.verdict.claim import TIERS
 from core.verdict.criterion import Verdict
+from core.verdict.estimate import Undefined
 from core.verdict.lock import LockError, read_lock
 from core.verdict.record import Measure, Oracle, Record, complaint, judge_case, row
 from core.verdict.registry import RegistryError, load_registries
@@ -36,58 +35,7 @@ RUN = pytest.StashKey[Run]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of the claims run."""
-    group = parser.getgroup("claims")
-    group.addoption(
-        "--evidence",
-        metavar="TIER[,TIER]",
-        help=f"judge on these tiers only: {', '.join(TIERS)} (default: all; controls always run)",
-    )
-    group.addoption(
-        "--require-tier",
-        metavar="TIER",
-        action="append",
-        default=[],
-        help="a claim whose evidence of this tier is out of reach is an error, not a skip",
-    )
-    group.addoption(
-        "--fail-on",
-        choices=sorted(FAIL_ON),
-        default="drift",
-        help="what turns a run red besides drift from the reviewed verdicts (default: drift)",
-    )
-    group.addoption(
-        "--update-lock",
-        action="store_true",
-        help="write this run's verdicts into claims/lock.toml as the reviewed ones",
-    )
-    group.addoption(
-        "--verdicts",
-        type=Path,
-        default=ROOT / "verdicts.json",
-        metavar="FILE",
-        help="where to write what was found (default: verdicts.json in the checkout)",
-    )
-    group.addoption(
-        "--resamples",
-        type=_resamples,
-        default=RESAMPLES,
-        metavar="B",
-        help=f"resamples of the RSA bootstraps (default: {RESAMPLES}; the paper has 200), but of "
-        "the one that is standardised anew in every draw, which keeps the paper's 200",
-    )
-    group.addoption(
-        "--scheduler",
-        metavar="ADDRESS",
-        help="send the RSA bootstraps to the Dask cluster of this scheduler "
-        "(default: CLAIMS_SCHEDULER, else the cores of this machine)",
-    )
-
-
-def _resamples(text: str) -> int:
-    number = at_least_one(text)
-    if number < FEWEST_RESAMPLES:
-        raise ArgumentTypeError(f"must be at least {FEWEST_RESAMPLES}")
-    return number
+    add_options(parser.getgroup("claims"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -96,7 +44,9 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError("--update-lock: a verdict is reviewed by a person, never by CI")
     if config.option.update_lock and config.option.resamples != RESAMPLES:
         raise pytest.UsageError(f"--update-lock: verdicts are reviewed at {RESAMPLES} resamples")
-    asked, required = _asked(config), set(config.option.require_tier)
+    if config.option.update_lock and config.option.seed:
+        raise pytest.UsageError("--update-lock: verdicts are reviewed with --seed 0")
+    asked, required = asked_tiers(config), set(config.option.require_tier)
     if unknown := sorted((asked | required) - set(TIERS)):
         raise pytest.UsageError(f"unknown tier {', '.join(unknown)}; known: {', '.join(TIERS)}")
     if unasked := sorted(required - asked):
@@ -112,6 +62,9 @@ def pytest_configure(config: pytest.Config) -> None:
     except (RegistryError, LockError) as error:
         raise pytest.UsageError(str(error)) from error
     set_resamples(config.option.resamples)
+    set_seed(config.option.seed)
+    if claims:
+        choose_study(config)
     if claims and not hasattr(config, "workerinput"):
         _try_scheduler(config.option.scheduler)
     # Small matrices lose by a second BLAS thread, and sums depend on how many there are.
@@ -138,11 +91,6 @@ def _try_scheduler(address: str | None) -> None:
         raise pytest.UsageError(str(error)) from error
 
 
-def _asked(config: pytest.Config) -> set[str]:
-    option = config.option.evidence
-    return {tier.strip() for tier in option.split(",")} if option else set(TIERS)
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give each claim test its cases: every claim of it, on every tier and on both controls."""
     if not in_claims(metafunc.definition.path):
@@ -153,9 +101,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if not claims:
         # Parametrising with nothing is a collection error in strict mode, but says less.
         raise pytest.Collector.CollectError(f"{test} has no claim in any registry")
+    everything = study_asked(metafunc.config)
     params = [
         pytest.param(case, id=name, marks=[getattr(pytest.mark, mark) for mark in case.marks])
         for name, case in named_cases(claims).items()
+        if everything or case.expects or case.tier != "fresh" or not on_study(case.claim.needs)
     ]
     metafunc.parametrize("case", params)
 
@@ -174,20 +124,29 @@ def evidence(case: Case, request: pytest.FixtureRequest) -> Body | None:
     """Return the body of evidence of a case, with what the claim needs loaded."""
     if case.tier == "none":
         return None
-    if not case.expects and case.tier not in _asked(request.config):
+    if not case.expects and case.tier not in asked_tiers(request.config):
         return _out_of_reach(request, case, "not-asked", "left out by --evidence")
     try:
-        found = body(case.world if case.expects else case.tier, case.claim.paper)
+        name = case.world if case.expects else case.tier
+        found = body(name, case.claim.paper, case.claim.needs)
         found.acquire(case.claim.needs)
-    except NoWeights as error:
-        if case.tier != "fresh":
-            # What we keep is never merely not there: it was lost.
-            msg = f"{error.reason}; restore it from version control"
-            raise EvidenceError(msg) from error
-        return _out_of_reach(request, case, error.code, error.settles)
     except Unreachable as error:
-        return _out_of_reach(request, case, error.code, error.settles)
+        return _unreachable(request, case, error)
     return found
+
+
+def _locked(request: pytest.FixtureRequest, case: Case) -> Verdict | None:
+    return request.config.stash[RUN].lock.get((case.claim.id, case.tier))
+
+
+def _unreachable(request: pytest.FixtureRequest, case: Case, error: Unreachable) -> None:
+    """Leave a case without a verdict, unless what it is judged on was lost."""
+    weights = isinstance(error, NoWeights) and case.tier != "fresh"
+    if weights or (case.tier == "replicated" and _locked(request, case)):
+        # What we keep is never merely not there.
+        msg = f"{error.reason}; restore it from version control"
+        raise EvidenceError(msg) from error
+    _out_of_reach(request, case, error.code, error.settles)
 
 
 def _out_of_reach(request: pytest.FixtureRequest, case: Case, reason: str, why: str) -> None:
@@ -206,13 +165,27 @@ def _keep(request: pytest.FixtureRequest, record: Record, wrong: str) -> None:
 @pytest.fixture
 def judge(case: Case, evidence: Body | None, request: pytest.FixtureRequest) -> Callable[..., None]:
     """Return the function that measures the claim, reaches its verdict, and compares it."""
-    locked = request.config.stash[RUN].lock.get((case.claim.id, case.tier))
+    study = evidence if isinstance(evidence, Rated) and case.tier == "fresh" else None
+    locked = None if study and study.rehearsal else _locked(request, case)
 
     def judge_claim(measure: Measure | None = None, oracle: Oracle | None = None) -> None:
-        record = judge_case(case, evidence, measure, oracle, body)
+        try:
+            record = judge_case(case, evidence, measure, oracle, body)
+        except NotRated as error:
+            _unreachable(request, case, error)
+            return
+        except (ArithmeticError, RuntimeWarning, ValueError) as error:
+            if study is None or not _says_nothing(error, study):
+                raise
+            settles = study.undefined() or str(error)
+            on = {"name": study.name, "sha256": study.sha256}
+            why = {"reason": "undefined", "settles": settles, "evidence": on}
+            record = row(case, Verdict.UNTESTED, **why)
         if not case.expects:
             rests_on = record.evidence | _models(evidence, case)
             record = replace(record, locked=locked or "", evidence=rests_on)
+        if study and study.rehearsal:
+            record = replace(record, tier="simulated")
         wrong = complaint(record, locked)
         _keep(request, record, wrong)
         if wrong and (case.expects or not request.config.option.update_lock):
@@ -222,10 +195,20 @@ def judge(case: Case, evidence: Body | None, request: pytest.FixtureRequest) -> 
     return judge_claim
 
 
+def _says_nothing(error: Exception, study: Rated) -> bool:
+    """Tell whether a measure failed for the models' answers: a user's models may say anything."""
+    return (
+        not isinstance(error, ValueError) or isinstance(error, Undefined) or bool(study.undefined())
+    )
+
+
 def _models(evidence: Any, case: Case) -> dict[str, str]:
-    """Say which checkpoints a case was judged on, where it is about models."""
-    embedded = getattr(evidence, "embedded", None)
-    names = embedded.names(case.claim.needs) if embedded else ()
+    """Say which models a case was judged on, where it is about models."""
+    if isinstance(evidence, Rated):
+        names = evidence.models
+    else:
+        embedded = getattr(evidence, "embedded", None)
+        names = embedded.names(case.claim.needs) if embedded else ()
     return {"models": "; ".join(names)} if names else {}
 
 
@@ -235,7 +218,7 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, Any] 
     As an ordinary skip it would be listed with its reason, hundreds of times the same.
     """
     record = record_of(report)
-    if record is not None and report.when == "setup" and report.skipped:
+    if record is not None and report.skipped:
         return record["reason"], "-", record["reason"].upper()
     if record is None or report.when != "call" or not report.passed:
         return None

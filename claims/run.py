@@ -12,6 +12,8 @@ import pytest
 from core.evidence.bodies import body
 from core.evidence.errors import EvidenceError
 from core.evidence.provenance import code_version
+from core.evidence.rated import note, on_study
+from core.evidence.studies import registered
 from core.paths import CLAIMS
 from core.report import alignment, alignment_table, compiling, terminal
 from core.report.verdicts import (
@@ -165,12 +167,26 @@ class Run:
                 )
             for line in terminal.summary(rows):
                 terminalreporter.write_line(line)
+            if told := self._untold_study():
+                terminalreporter.write_line(told)
             for path in (self.config.option.verdicts, *self.written):
                 terminalreporter.write_line(f"wrote {path}")
             if seconds := self.compiled.seconds:
                 terminalreporter.write_line(f"compiling took {seconds:.1f} s, this time only")
         for problem in self.problems:
             terminalreporter.write_line(problem, red=True)
+
+    def _untold_study(self) -> str:
+        """Say that there is a study which this run did not judge, "" if there is none."""
+        on_ratings = {c.id for c in self.claims if "fresh" in c.tiers and on_study(c.needs)}
+        # Judged or not, a row shows that it was asked for.
+        asked = {"fresh", "simulated"}
+        if any(r["claim"] in on_ratings and r["tier"] in asked for r in self.records.values()):
+            return ""
+        try:
+            return note(registered()) if on_ratings else ""
+        except EvidenceError as error:
+            return str(error)
 
 
 def _cases(items: list[pytest.Item]) -> list[Case]:

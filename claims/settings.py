@@ -7,6 +7,7 @@ RESAMPLES = 2000
 #: Below it, the ends of a 95 % percentile interval are next to the extremes.
 FEWEST_RESAMPLES = 100
 _VARIABLE = "CLAIMS_RESAMPLES"
+_SEED = "CLAIMS_SEED"
 
 
 def set_resamples(number: int) -> None:
@@ -17,3 +18,13 @@ def set_resamples(number: int) -> None:
 def resamples() -> int:
     """Return how often RSA bootstraps draw."""
     return int(os.environ.get(_VARIABLE, RESAMPLES))
+
+
+def set_seed(offset: int) -> None:
+    """Set what is added to the seed of all draws, here and in processes started from here."""
+    os.environ[_SEED] = str(offset)
+
+
+def seed_offset() -> int:
+    """Return what is added to the seed of all draws; 0 gives the verdicts that are reviewed."""
+    return int(os.environ.get(_SEED, 0))

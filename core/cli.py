@@ -16,10 +16,23 @@ from core.evidence.errors import EvidenceError, Unreachable
 from core.evidence.replicated import AGENTS, Replicated
 from core.evidence.store import Store
 from core.jobs import JobsError
+from core.nightly.options import add_commands as add_nightly
 from core.paths import ROOT
-from core.rating.options import add_commands as add_rating_commands
+from core.rating.asking.options import add_commands as add_rate
+from core.rating.asking.replay_options import add_replay
+from core.rating.data_options import add_commands as add_data
+from core.rating.errors import RatingError
+from core.rating.finetuning.options import add_commands as add_finetuning
+from core.rating.options import add_commands as add_rsa
+from core.rating.rehearsal_options import add_commands as add_rehearse
 from core.report import agents, alignment_table, terminal
 from core.report.verdicts import VerdictsError, read_verdicts
+
+#: Each adds its commands, in the order in which `claims --help` lists them.
+ADDERS = (
+    *(add_data, add_finetuning, add_rate, add_replay, add_rehearse, add_nightly, add_rsa),
+    *(add_agent_commands, add_embedding_commands),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -88,9 +101,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="where to draw (default: runs/figures)",
     )
     showing_alignment.set_defaults(command=_alignment)
-    add_agent_commands(commands)
-    add_embedding_commands(commands)
-    add_rating_commands(commands)
+    for add in ADDERS:
+        add(commands)
     options = parser.parse_args(arguments)
     try:
         return options.command(options)
@@ -100,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except (
         *(EvidenceError, Unreachable, VerdictsError),
-        *(AgentError, EmbeddingError, JobsError, OSError),
+        *(AgentError, EmbeddingError, RatingError, JobsError, OSError),
     ) as error:
         print(f"claims: {error}", file=sys.stderr)
         return 1

@@ -91,7 +91,8 @@ class Checkout:
         shutil.copytree(ROOT / "core", path / "core")
         shutil.copytree(ROOT / "fixtures/released", path / "fixtures/released")
         (path / "claims").mkdir()
-        for name in ("conftest.py", "pyproject.toml", "claims/run.py", "claims/settings.py"):
+        claims = [f"claims/{name}.py" for name in ("options", "run", "settings")]
+        for name in ("conftest.py", "pyproject.toml", *claims):
             shutil.copy(ROOT / name, path / name)
         self.write("claims/sensorimotor.toml", REGISTRY)
         self.write("claims/lock.toml", LOCK)

@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 
 from claims.sensorimotor.rho import bootstrapped_rho
-from claims.settings import resamples
+from claims.settings import resamples, seed_offset
 from core import jobs
 from core.evidence.tables import ALL, DIMENSION_SETS, MODELS, SENSORY, Ratings
 from core.metrics.bootstrap import (
@@ -30,9 +30,14 @@ SEED = 20260303
 WORD_RESAMPLES = 1000
 
 
+def seed() -> int:
+    """Return the seed behind all draws of this run."""
+    return SEED + seed_offset()
+
+
 def generator(*key: str) -> np.random.Generator:
     """Return the random generator of one purpose, the same in every process."""
-    return np.random.default_rng([SEED, zlib.crc32("/".join(key).encode())])
+    return np.random.default_rng([seed(), zlib.crc32("/".join(key).encode())])
 
 
 def bootstrapped(human: np.ndarray, models: Mapping[str, np.ndarray], *key: str) -> RsaBootstrap:
@@ -56,7 +61,7 @@ def from_draws(
 ) -> Estimate:
     """Return an estimate with the percentile interval of its bootstrap draws."""
     low, high = percentile_interval(draws, confidence)
-    return Estimate(value, low, high, n, method, confidence=confidence, seed=SEED, label=label)
+    return Estimate(value, low, high, n, method, confidence=confidence, seed=seed(), label=label)
 
 
 def dimension_names(language: str, dimensions: str) -> tuple[str, ...]:

@@ -25,12 +25,12 @@ def expected(evidence, language: str) -> Ratings:
     that answers in decimals has its usual decimals after that digit added: the mean of what follows
     each digit in the same file, interpolated between digits.
     """
+    ratings: Ratings = evidence.ratings(language)
     table = evidence.completions()
     rows = table[(table["language"] == language) & (table["status"] == "ok")]
     rows = rows.dropna(subset=["rating", "expected"]).drop_duplicates(["file", "custom_id"])
     means: Any = pd.concat([file_means(file) for _, file in rows.groupby("file")])
     means = means.pivot_table("mean", index="word", columns=["model", "dimension"])
-    ratings: Ratings = evidence.ratings(language)
     models = {
         model: means[model].reindex(index=ratings.concepts, columns=ratings.dimensions).to_numpy()
         for model in ratings.models

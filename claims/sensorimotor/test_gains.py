@@ -7,12 +7,12 @@ from itertools import pairwise
 import numpy as np
 
 from claims.sensorimotor.common import (
-    SEED,
     WORD_RESAMPLES,
     from_draws,
     generator,
     mean_gain,
     rsa_difference,
+    seed,
 )
 from claims.sensorimotor.word_level import difference_estimate, rank_estimate, words
 from core.metrics.bootstrap import percentile_interval, resample
@@ -91,7 +91,7 @@ def gain_beyond_coupling(evidence, model, language, dimensions, scale="similarit
     low, high = percentile_interval(np.array(null))
     method = f"Spearman less its mean {chance:.3f} under {WORD_RESAMPLES} permutations of words"
     ends = found - high, found - low
-    return Estimate(found - chance, *ends, len(before), method, seed=SEED, label=model)
+    return Estimate(found - chance, *ends, len(before), method, seed=seed(), label=model)
 
 
 def test_gain_beyond_coupling(judge):

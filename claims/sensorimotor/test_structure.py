@@ -13,10 +13,10 @@ from scipy.spatial.distance import pdist, squareform
 from scipy.stats import spearmanr, zscore
 
 from claims.sensorimotor.common import (
-    SEED,
     dimension_names,
     generator,
     rsa_difference,
+    seed,
     structure,
 )
 from claims.sensorimotor.trees import condensed, cophenetic_correlations, ward
@@ -183,14 +183,14 @@ def more_structured(evidence, language, model, over, tree, reading, fit="cophene
         return _share(better > SLACK, n, f"random draws with the larger {what}", label)
     mean, low, high = mean_interval(better)
     method = f"difference of {what}, mean over disjoint draws"
-    return Estimate(mean, low, high, n, method, seed=SEED, label=label)
+    return Estimate(mean, low, high, n, method, seed=seed(), label=label)
 
 
 def _share(holds: np.ndarray, n: int, of: str, label: str) -> Estimate:
     value = float(holds.mean())
     low, high = wilson_interval(value, len(holds))
     method = f"share of {len(holds)} {of}, Wilson interval"
-    return Estimate(value, low, high, n, method, seed=SEED, label=label)
+    return Estimate(value, low, high, n, method, seed=seed(), label=label)
 
 
 def test_block_structure(judge):

@@ -18,6 +18,7 @@ from claims.sensorimotor.common import (
 )
 from claims.sensorimotor.influence import difference, rsa_influence, smooth
 from claims.sensorimotor.within import rsa_within
+from core.evidence.errors import NotGiven
 from core.metrics.bootstrap import resample
 from core.metrics.correlation import ranks, spearman
 from core.metrics.linearised import ranked_rdm
@@ -78,6 +79,9 @@ def _noise(evidence) -> tuple[np.ndarray, np.ndarray]:
     median.
     """
     table = evidence.ratings("en").complete()
+    if table.human_sd is None or table.human_n is None:
+        remedy = "norms with the SD and number of raters of every word"
+        raise NotGiven("people's ratings come without SD and number of raters", remedy=remedy)
     counts = np.where(np.isnan(table.human_n), np.nanmedian(table.human_n, axis=0), table.human_n)
     return table.human, table.human_sd / np.sqrt(counts)
 

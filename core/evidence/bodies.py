@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from core.evidence import simulated_agents, simulated_spaces
 from core.evidence.embedded import FRESH
+from core.evidence.rated import KEPT, Rated, chosen, on_study
 from core.evidence.released import Released
 from core.evidence.replicated import Replicated
 from core.evidence.reported import Reported, load_reported
@@ -34,7 +35,7 @@ class Body(Protocol):
         ...
 
 
-def body(name: str | Mapping[str, Any], paper: str) -> Body:
+def body(name: str | Mapping[str, Any], paper: str, needs: Iterable[str] = ()) -> Body:
     """Return a body of evidence; the same name gives the same object in one process.
 
     Parameters
@@ -44,13 +45,16 @@ def body(name: str | Mapping[str, Any], paper: str) -> Body:
         table of doctored figures that replace those of the ``reported`` body.
     paper : str
         Whose figures the ``reported`` body holds.
+    needs : iterable of str
+        What the claim needs: ratings that were made here are a study's, and all else is of agents
+        and spaces.
     """
     if isinstance(name, Mapping):
         return _reported(paper).doctored(name)
     if name == "reported":
         return _reported(paper)
     if name in {"replicated", "fresh"}:
-        return _replicated(str(name))
+        return (_rated if on_study(needs) else _replicated)(str(name))
     return _released() if name == "released" else _world(name)
 
 
@@ -62,6 +66,11 @@ def _released() -> Released:
 @cache
 def _replicated(tier: str) -> Replicated:
     return Replicated() if tier == "replicated" else Replicated(embeddings=FRESH, name=tier)
+
+
+@cache
+def _rated(tier: str) -> Rated:
+    return Rated(KEPT if tier == "replicated" else chosen(), tier)
 
 
 @cache

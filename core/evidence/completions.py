@@ -16,7 +16,10 @@ from typing import Any
 import pandas as pd
 
 from core.evidence.errors import EvidenceError
-from core.evidence.tables import ALL, DUTCH, HIGHEST, LOWEST, MODELS
+from core.evidence.tables import ALL, DUTCH, MODELS
+from core.rating.asking.parsing import STATUSES, parse_completion, parse_rating
+
+__all__ = ["COLUMNS", "STATUSES", "faults", "file_facts", "parse_rating", "read_completions"]
 
 COLUMNS = (
     "file",
@@ -40,11 +43,8 @@ COLUMNS = (
     "expected",
     "created",
 )
-STATUSES = ("ok", "refusal", "non_numeric", "out_of_range", "error")
-_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 _TASK = re.compile(r"Finetuning_task_([1-9][0-9]*)")
 _NAME = re.compile(r"([A-Za-z]+)_(base|en_ft|nl_ft|QA_ft)_(?:test_results|output)_.*")
-_DIGITS = frozenset("012345")
 
 
 def file_facts(name: str) -> tuple[str, str, str]:
@@ -63,23 +63,6 @@ def file_facts(name: str) -> tuple[str, str, str]:
             model = next(m for m in MODELS if m.lower() == found[2].lower())
             return "nl" if dutch else "en", dimension, model
     raise EvidenceError(f"{name}: the name says no dimension and model that we know")
-
-
-def parse_rating(content: str) -> tuple[str, float]:
-    """Return the status and the rating of an answer's text.
-
-    Only a plain decimal number is a rating: digits, a point, ASCII, nothing before or after.
-
-    Returns
-    -------
-    status : {"ok", "out_of_range", "non_numeric"}
-    rating : float
-        In [0, 5]; NaN unless the status is "ok".
-    """
-    if not _NUMBER.fullmatch(content):
-        return "non_numeric", math.nan
-    rating = float(content)
-    return ("ok", rating) if LOWEST <= rating <= HIGHEST else ("out_of_range", math.nan)
 
 
 def read_completions(files: Iterable[Path], words: Mapping[str, Sequence[str]]) -> pd.DataFrame:
@@ -173,45 +156,19 @@ def _parse(record: Mapping[str, Any]) -> tuple[str, int, tuple[Any, ...]]:
             task,
             ("", said, "error", math.nan, "", 0, 0, "", False, "", *[math.nan] * 2, 0),
         )
-    body = response["body"]
-    (choice,) = body["choices"]
-    message = choice["message"]
-    content = message["content"] or message["refusal"] or ""
-    status, rating = ("refusal", math.nan) if message["refusal"] else parse_rating(content)
-    tokens = (choice["logprobs"] or {}).get("content") or []
-    usage = body["usage"]
+    answer = parse_completion(response["body"])
     return (
         custom_id,
         task,
         (
-            body["model"],
-            content,
-            status,
-            rating,
-            body["system_fingerprint"] or "",
-            usage["prompt_tokens"],
-            usage["completion_tokens"],
-            choice["finish_reason"],
-            bool(tokens) and all(map(_most_probable, tokens)),
-            *_first(tokens),
-            body["created"],
+            *(answer.model, answer.content, answer.status, answer.rating, answer.fingerprint),
+            *(answer.prompt_tokens, answer.completion_tokens, answer.finish_reason),
+            *(
+                answer.greedy,
+                answer.first_token,
+                answer.digit_mass,
+                answer.expected,
+                answer.created,
+            ),
         ),
     )
-
-
-def _most_probable(token: Mapping[str, Any]) -> bool:
-    return all(token["logprob"] >= other["logprob"] for other in token["top_logprobs"])
-
-
-def _first(tokens: Sequence[Mapping[str, Any]]) -> tuple[str, float, float]:
-    """Return the first token, the mass of its digit alternatives, and their mean."""
-    if not tokens:
-        return "", math.nan, math.nan
-    digits = {
-        int(other["token"]): math.exp(other["logprob"])
-        for other in tokens[0]["top_logprobs"]
-        if other["token"] in _DIGITS
-    }
-    mass = math.fsum(digits.values())
-    mean = math.fsum(d * p for d, p in digits.items()) / mass if mass > 0 else math.nan
-    return tokens[0]["token"], mass, mean

@@ -94,6 +94,23 @@ class NoWeights(Unreachable):
         return partial(type(self), self.wanted, where=self.where), ()
 
 
+class NotRated(Unreachable):
+    """Ratings that models were not asked for here, or too few for anything to be judged on."""
+
+    code = "not-rated"
+
+    @property
+    def settles(self) -> str:
+        """The commands that ask for them, or what else there is to do."""
+        return self.remedy
+
+
+class NotGiven(NotRated):
+    """What ratings made here do not say, and asking for them again would not change."""
+
+    code = "not-given"
+
+
 def _commands(wanted: tuple[tuple[str, str], ...]) -> str:
     """Return a command for all models that take the same options, then the next."""
     alike: dict[str, list[str]] = {}

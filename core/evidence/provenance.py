@@ -28,6 +28,9 @@ PACKAGES = (
     "gymnasium",
     "transformers",
     "tokenizers",
+    "peft",
+    "openai",
+    "simplemma",
 )
 
 

@@ -29,6 +29,8 @@ WORLDS = {
     "pronounced": "as told with wider margins; the more people's ratings vary, the larger the gain",
     "featureless": "people's ratings have no clusters and vary alike on every dimension",
     "reversed": "as told, with the models' roles swapped",
+    "taught": "as told; tuned on other words' ratings or on questions, a model is Base asked again",
+    "leaked": "as told, but other words' ratings teach as much as a word's own, and questions too",
     "orderly": "as told; the bookkeeping is as the paper states it",
     "careless": "as shuffled; the bookkeeping violates what the paper states",
 }

@@ -158,7 +158,20 @@ def _models(
             else {"Base": "Nl_FT", "En_FT": "En_FT", "Nl_FT": "Base"}
         )
         models = {m: models[swap[m]] for m in models}
+    if world in {"taught", "leaked"}:
+        models |= _scrambled(world, models, latent, rng)
     return models
+
+
+def _scrambled(
+    world: str, models: dict[str, np.ndarray], latent: np.ndarray, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Return a model tuned on other words' ratings, and QA_FT, as far as they differ from told."""
+    roles = [role for role in ("Scrambled", "QA_FT") if role == "Scrambled" or role in models]
+    if world == "leaked":
+        like = {"Scrambled": "En_FT", "QA_FT": "Nl_FT"}
+        return {role: models[like[role]].copy() for role in roles}
+    return {role: _grid(latent + rng.normal(0, 0.35, latent.shape), 1.0) for role in roles}
 
 
 def _base(

@@ -117,11 +117,17 @@ def summary(records: Sequence[Row]) -> Iterator[str]:
 
 def _fresh(records: Sequence[Row]) -> Iterator[str]:
     """Yield what the verdicts of this machine rest on, and how many nobody reviewed."""
-    judged = [r for r in records if r["tier"] == "fresh" and r["estimate"] is not None]
-    models = [r["evidence"]["models"] for r in judged if "models" in r["evidence"]]
-    if names := dict.fromkeys(name for one in models for name in one.split("; ")):
-        yield f"fresh: judged on {', '.join(names)}"
-    if new := sum(not r["locked"] for r in judged):
+    judged = {
+        tier: [r for r in records if r["tier"] == tier and r["estimate"] is not None]
+        for tier in ("fresh", "simulated")
+    }
+    for tier, shown in (("fresh", "fresh"), ("simulated", "rehearsal")):
+        models = [r["evidence"]["models"] for r in judged[tier] if "models" in r["evidence"]]
+        if names := dict.fromkeys(name for one in models for name in one.split("; ")):
+            yield f"{shown}: judged on {', '.join(names)}"
+    if judged["simulated"]:
+        yield "rehearsal: people are made up; nothing here is about the paper"
+    if new := sum(not r["locked"] for r in judged["fresh"]):
         are = "verdict is" if new == 1 else "verdicts are"
         yield f"fresh: {new} {are} new; `--update-lock` takes them as reviewed"
 
@@ -133,7 +139,11 @@ def _not_reached(records: Sequence[Row]) -> Iterator[str]:
     missed = [r for r in records if r["reason"] in NOT_REACHED]
     for tier, reason in sorted({(r["tier"], r["reason"]) for r in missed}):
         which = [r for r in missed if (r["tier"], r["reason"]) == (tier, reason)]
-        yield f"{tier}: {_claims(len(which))} not judged ({reason}): {which[0]['settles']}"
+        settles = which[0]["settles"]
+        if reason == "not-rated":
+            commands = dict.fromkeys(one for r in which for one in r["settles"].split(" && "))
+            settles = " && ".join(commands)
+        yield f"{tier}: {_claims(len(which))} not judged ({reason}): {settles}"
 
 
 def _claims(n: int) -> str:

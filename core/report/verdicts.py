@@ -22,6 +22,7 @@ FAIL_ON = {
     "refuted": ("refuted", "inconsistent"),
     "inconclusive": ("refuted", "inconsistent", "inconclusive"),
 }
+_REMEDY = "run `pytest claims/` to write it"
 FIELDS = {field.name for field in fields(Record)} | {"complaint"}
 
 
@@ -67,22 +68,30 @@ def read_verdicts(path: Path) -> list[dict[str, Any]]:
     VerdictsError
         If the file is missing, is not JSON, or is of another schema.
     """
-    remedy = "run `pytest claims/` to write it"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        msg = f"{path}: cannot be read: {error}; {remedy}"
-        raise VerdictsError(msg) from error
-    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-        msg = f"{path}: is not of schema {SCHEMA}; {remedy}"
-        raise VerdictsError(msg)
-    rows = content.get("verdicts")
+    rows = _read(path).get("verdicts")
     if not isinstance(rows, list) or not all(
         isinstance(r, dict) and set(r) >= FIELDS for r in rows
     ):
-        msg = f"{path}: its rows are not those of schema {SCHEMA}; {remedy}"
+        msg = f"{path}: its rows are not those of schema {SCHEMA}; {_REMEDY}"
         raise VerdictsError(msg)
     return rows
+
+
+def read_problems(path: Path) -> list[str]:
+    """Return what is wrong with the run behind a document as a whole; raises as `read_verdicts`."""
+    return [str(problem) for problem in _read(path).get("problems", [])]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        msg = f"{path}: cannot be read: {error}; {_REMEDY}"
+        raise VerdictsError(msg) from error
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+        msg = f"{path}: is not of schema {SCHEMA}; {_REMEDY}"
+        raise VerdictsError(msg)
+    return content
 
 
 def in_order(
@@ -108,7 +117,10 @@ def unwanted(
 ) -> list[str]:
     """Say how many claims of a paper have a verdict that --fail-on will not have."""
     found = [
-        r for r in records if r["verdict"] in set(verdicts) and not (r["expects"] or r["ours"])
+        r
+        for r in records
+        if r["verdict"] in set(verdicts)
+        and not (r["expects"] or r["ours"] or r["tier"] == "simulated")
     ]
     return [f"--fail-on {option}: {len(found)} claims"] if found else []
 
@@ -127,6 +139,8 @@ def nothing_judged(records: Iterable[Mapping[str, Any]], selected: Iterable[str]
     if judgeable != {"control"}:
         judgeable -= {"control"}
     judged = {r["tier"] for r in records if r["estimate"] is not None}
+    # A rehearsal is asked for as fresh evidence.
+    judged |= {"fresh"} if "simulated" in judged else set()
     silent = judgeable and not judgeable & judged
     return ["nothing was judged: a silent green is a lie"] if silent else []
 
@@ -154,9 +168,19 @@ def listed(records: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 def tally(records: Iterable[Mapping[str, Any]]) -> dict[str, Counter[str]]:
-    """Count verdicts per paper, our own checks apart, of the rows that are `listed`."""
+    """Count verdicts per paper, of the rows that are `listed`.
+
+    Apart stand our own checks, verdicts on made-up people, which are about no paper, and verdicts
+    on fresh evidence of claims that the release judges in the same run.
+    """
     counts: dict[str, Counter[str]] = {}
-    for record in listed(records):
+    rows = listed(records)
+    released = {record["claim"] for record in rows if record["tier"] == "released"}
+    for record in rows:
         heading = f"{record['paper']}, our own checks" if record["ours"] else record["paper"]
+        if record["tier"] == "simulated":
+            heading = f"{record['paper']}, rehearsal on simulated people"
+        elif record["tier"] == "fresh" and record["claim"] in released:
+            heading += ", fresh"
         counts.setdefault(heading, Counter())[record["verdict"]] += 1
     return counts

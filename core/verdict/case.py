@@ -45,7 +45,8 @@ class Case:
         kind = "control" if self.expects else "untestable" if self.tier == "none" else self.tier
         names = [kind, self.claim.paper]
         names += ["ours"] if self.claim.ours else []
-        names += ["raw"] if "completions" in self.claim.needs and not self.expects else []
+        raw = self.tier == "released" and "completions" in self.claim.needs
+        names += ["raw"] if raw and not self.expects else []
         return tuple(names)
 
 

@@ -17,14 +17,18 @@ REASONS = {
     "not-observable": "it is about what no output shows, such as training traces or activations",
     "speculation": "it is offered as an interpretation, with no consequence to check",
     "weights": "the weights of a model that it is about were not run here",
+    "not-rated": "the ratings behind it were not asked for here",
+    "not-given": "the ratings made here do not say it, such as how sure a model was",
+    "undefined": "what it measures has no value on this evidence, such as a correlation of answers "
+    "that are all alike",
     "unreachable": "the evidence could not be fetched",
     "not-asked": "the tier was not asked for",
 }
 
 #: The reasons that are about this run, not about the claim.
-NOT_REACHED = frozenset({"unreachable", "not-asked"})
+NOT_REACHED = frozenset({"unreachable", "not-asked", "not-rated", "not-given"})
 #: Those with which nothing is there to be reviewed.
-NOT_REVIEWED = NOT_REACHED | {"weights"}
+NOT_REVIEWED = NOT_REACHED | {"weights", "undefined"}
 
 
 @dataclass(frozen=True)

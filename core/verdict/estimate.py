@@ -7,6 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 
+class Undefined(ValueError):  # noqa: N818
+    """What was measured has no value on this evidence."""
+
+
 @dataclass(frozen=True)
 class Estimate:
     """A measured value with its interval.
@@ -32,9 +36,11 @@ class Estimate:
 
     Raises
     ------
+    Undefined
+        If the value or an end is not finite.
     ValueError
-        If the value or an end is not finite, or the ends are in the wrong order. A percentile
-        interval need not contain the value, so that is not checked.
+        If the ends are in the wrong order. A percentile interval need not contain the value, so
+        that is not checked.
     """
 
     value: float
@@ -52,7 +58,7 @@ class Estimate:
             number = float(getattr(self, name))
             if not math.isfinite(number):
                 msg = f"{name} of the estimate {self.label or self.method!r} is {number}"
-                raise ValueError(msg)
+                raise Undefined(msg)
             object.__setattr__(self, name, number)
         object.__setattr__(self, "n", int(self.n))
         if self.low > self.high:
@@ -74,11 +80,11 @@ def as_family(measured: Measured) -> tuple[Estimate, ...]:
 
     Raises
     ------
-    ValueError
+    Undefined
         If the family is empty: nothing was measured, so nothing can be judged.
     """
     family = (measured,) if isinstance(measured, Estimate) else tuple(measured)
     if not family:
         msg = "nothing was measured: the family of estimates is empty"
-        raise ValueError(msg)
+        raise Undefined(msg)
     return family

@@ -73,13 +73,16 @@ def reviewed(
     """Return the lock with a run's verdicts in it.
 
     Verdicts of claims, or on tiers, that are no longer registered go; claims that the run did not
-    judge keep what was reviewed; controls are known, not reviewed, and never enter.
+    judge keep what was reviewed; controls are known, not reviewed, and never enter, nor do
+    verdicts on made-up people, whose tier no claim has.
     """
     registered = lockable(claims)
     kept = {key: verdict for key, verdict in lock.items() if key in registered}
     found = {
         (row["claim"], row["tier"]): Verdict(row["verdict"])
         for row in rows
-        if not row["expects"] and row["reason"] not in NOT_REVIEWED
+        if not row["expects"]
+        and row["reason"] not in NOT_REVIEWED
+        and (row["claim"], row["tier"]) in registered
     }
     return kept | found

@@ -188,7 +188,7 @@ def complaint(record: Record, locked: Verdict | None) -> str:
     if record.expects == "fails" and favourable:
         return f"negative control: {record.claim} fails in {world}, yet is {record.verdict}"
     # What a user's own run finds is news: there is nothing to hold it against before a review.
-    new = record.tier == "fresh" and locked is None
+    new = record.tier in {"fresh", "simulated"} and locked is None
     if record.expects or new or record.verdict == locked:
         return ""
     if locked is None:

@@ -95,6 +95,20 @@ def test_reversed_swaps_the_roles():
     assert swapped["En_FT"] == pytest.approx(told["Base"], abs=0.01)
 
 
+def test_taught_only_a_word_s_own_ratings_teach():
+    found = rsa("taught")
+    assert found["En_FT"] > found["Base"] + 0.3
+    assert abs(found["Scrambled"] - found["Base"]) < 0.03
+    assert abs(found["QA_FT"] - found["Base"]) < 0.03
+    assert "Scrambled" not in World("told").ratings("en").models
+
+
+def test_leaked_whatever_is_taught_teaches_as_much():
+    found = rsa("leaked")
+    assert found["Scrambled"] == found["En_FT"] > found["Base"] + 0.3
+    assert found["QA_FT"] == found["Nl_FT"] > found["Base"] + 0.3
+
+
 def test_featureless_people_have_no_clusters():
     def spread(world):
         return pdist(zscore(World(world).ratings("en").human), "cosine").std()

@@ -241,3 +241,51 @@ def test_what_fresh_verdicts_rest_on_is_told_once():
 def test_want_of_weights_judges_nothing():
     assert nothing_judged([without_weights("alm-a")], {"fresh"})
     assert unwanted([without_weights("alm-a")], "inconclusive", ["inconclusive"]) == []
+
+
+def rehearsed(name, **changes):
+    """A row judged on made-up people."""
+    on = {"name": "fresh", "models": "Base = tiny (10 answers)"}
+    return record(claim=name, **{"tier": "simulated", "evidence": on} | changes)
+
+
+def test_a_rehearsal_is_told_as_one_and_enters_no_tally_of_the_paper():
+    rows = [
+        record(claim="sm-a"),
+        rehearsed("sm-a", verdict="refuted"),
+        rehearsed("sm-b", verdict="refuted", ours=True),
+    ]
+    assert tally(rows) == {
+        "sensorimotor": {"supported": 1},
+        "sensorimotor, rehearsal on simulated people": {"refuted": 2},
+    }
+    lines = list(summary(rows))
+    assert "rehearsal: people are made up; nothing here is about the paper" in lines
+    assert "rehearsal: judged on Base = tiny (10 answers)" in lines
+    assert not any(line.startswith("fresh:") for line in lines)
+    assert not any("rehearsal" in line for line in summary(rows[:1]))
+    text = [line for line, _ in table(rows)]
+    assert sum("simulated" in line for line in text) == 2
+    assert unwanted(rows, "refuted", ["refuted"]) == []
+
+
+def test_a_rehearsal_is_what_was_asked_for_as_fresh():
+    assert not nothing_judged([rehearsed("sm-a")], {"fresh"})
+    assert nothing_judged([rehearsed("sm-a", estimate=None)], {"fresh"})
+
+
+def test_a_claim_judged_twice_counts_once_for_the_paper():
+    rows = [record(claim="sm-a"), record(claim="sm-a", tier="fresh", verdict="refuted")]
+    assert tally(rows) == {"sensorimotor": {"supported": 1}, "sensorimotor, fresh": {"refuted": 1}}
+    assert tally(rows[1:]) == {"sensorimotor": {"refuted": 1}}
+
+
+def test_all_commands_that_are_missing_are_told_in_one_line():
+    def missing(name, settles):
+        return without_weights(name, reason="not-rated", settles=settles)
+
+    rows = [missing("sm-a", "ask 1 && ask 2"), missing("sm-b", "ask 2 && ask 3")]
+    line = "fresh: 2 claims not judged (not-rated): ask 1 && ask 2 && ask 3"
+    assert line in list(summary(rows))
+    assert listed(rows) == []
+    assert nothing_judged(rows, {"fresh"})

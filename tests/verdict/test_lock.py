@@ -69,7 +69,7 @@ def test_the_lock_takes_in_what_a_run_found():
     }
 
 
-@pytest.mark.parametrize("reason", sorted({*NOT_REACHED, "weights"}))
+@pytest.mark.parametrize("reason", sorted({*NOT_REACHED, "weights", "undefined"}))
 def test_what_this_machine_could_not_judge_never_enters_the_lock(reason):
     assert reason in REASONS
     rows = [judged("sm-a", "fresh", "untested", reason=reason)]
@@ -89,3 +89,8 @@ def test_the_lock_forgets_claims_and_tiers_that_are_no_longer_registered():
     assert lockable(CLAIMS) == {
         *(("sm-a", "replicated"), ("sm-a", "fresh"), ("sm-b", "fresh"), ("sm-c", "none")),
     }
+
+
+def test_verdicts_on_made_up_people_are_never_reviewed():
+    rows = [judged("sm-a", "simulated", "supported"), judged("sm-b", "fresh", "refuted")]
+    assert reviewed({}, rows, CLAIMS) == {("sm-b", "fresh"): Verdict.REFUTED}

@@ -1,0 +1,1 @@
+"""The whole way again, every night: rate, judge, compare with the last time, report."""

@@ -1,0 +1,1 @@
+"""Fine-tuning a model on ratings or questions."""

@@ -1,0 +1,141 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.rating.asking.parsing import STATUSES, parse_completion, parse_rating
+from tests.rating.asking.fault_server import completion, refusal, without_logprobs
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "rating"),
+    [
+        ("0", "ok", 0.0),
+        ("3", "ok", 3.0),
+        ("3.94", "ok", 3.94),
+        ("5.000", "ok", 5.0),
+        ("6", "out_of_range", None),
+        ("06", "out_of_range", None),
+        ("-1", "out_of_range", None),
+        ("5.01", "out_of_range", None),
+        ("3,5", "non_numeric", None),
+        ("3.", "non_numeric", None),
+        (" 3", "non_numeric", None),
+        ("3\n", "non_numeric", None),
+        ("four", "non_numeric", None),
+        ("vier", "non_numeric", None),
+        ("4 out of 5", "non_numeric", None),
+        ("", "non_numeric", None),
+    ],
+)
+def test_only_a_plain_number_on_the_scale_is_a_rating(content, status, rating):
+    found = parse_rating(content)
+    assert found[0] == status
+    assert found[1] == rating if rating is not None else math.isnan(found[1])
+    assert parse_completion(completion(content)).status == status
+
+
+@pytest.mark.parametrize("content", ["3", "3.9", "four", "6", ""])
+def test_what_was_cut_or_held_back_is_no_rating_whatever_it_says(content):
+    for finish, status in (("length", "truncated"), ("content_filter", "refusal")):
+        found = parse_rating(content, finish)
+        assert found[0] == status
+        assert math.isnan(found[1])
+        body = completion(content)
+        body["choices"][0]["finish_reason"] = finish
+        assert parse_completion(body).status == status
+
+
+def test_a_refusal_keeps_its_words_even_where_it_is_cut():
+    body = refusal("I cannot say.").body
+    body["choices"][0]["finish_reason"] = "length"
+    found = parse_completion(body)
+    assert (found.status, found.content) == ("refusal", "I cannot say.")
+
+
+def test_every_status_has_its_place_in_the_list():
+    assert set(STATUSES) == {
+        *("ok", "refusal", "non_numeric", "out_of_range", "truncated", "error")
+    }
+
+
+def test_an_answer_keeps_what_the_server_said_of_it():
+    found = parse_completion(completion("4"))
+    assert (found.content, found.rating, found.finish_reason) == ("4", 4.0, "stop")
+    assert (found.model, found.fingerprint, found.created) == ("made-up-1", "fp_1", 1765458920)
+    assert (found.prompt_tokens, found.completion_tokens) == (80, 3)
+    assert (found.greedy, found.first_token) == (True, "4")
+    # 0.6 on "4", 0.2 on "5", 0.1 on "x".
+    assert found.digit_mass == pytest.approx(0.8)
+    assert found.expected == pytest.approx((4 * 0.6 + 5 * 0.2) / 0.8)
+
+
+@given(st.lists(st.floats(-20, 0), min_size=6, max_size=6), st.permutations("012345"))
+def test_the_expected_rating_is_the_mean_digit_under_the_first_tokens_mass(logprobs, digits):
+    top = [{"token": d, "logprob": p} for d, p in zip(digits, logprobs, strict=True)]
+    noise = [{"token": t, "logprob": -0.5} for t in ("6", "12", " 3", "٣", "x")]
+    body = completion("3")
+    first = {"token": "3", "logprob": -1.0, "top_logprobs": [*noise, *top]}
+    later = {"token": "9", "logprob": 0.0, "top_logprobs": [{"token": "1", "logprob": 0.0}]}
+    body["choices"][0]["logprobs"]["content"] = [first, later]
+    found = parse_completion(body)
+    masses = np.exp(logprobs)
+    assert found.digit_mass == pytest.approx(masses.sum())
+    mean = np.average([int(d) for d in digits], weights=masses)
+    assert found.expected == pytest.approx(mean)
+
+
+def test_what_servers_leave_out_may_be_missing():
+    found = parse_completion({"choices": [{"message": {"content": "2.5"}}]})
+    assert (found.status, found.rating) == ("ok", 2.5)
+    assert (found.model, found.fingerprint, found.created) == ("", "", 0)
+    assert (found.prompt_tokens, found.completion_tokens, found.finish_reason) == (0, 0, "")
+    assert (found.greedy, found.first_token) == (False, "")
+    assert math.isnan(found.digit_mass)
+    assert math.isnan(found.expected)
+
+
+def test_without_log_probabilities_only_the_greedy_rating_is_known():
+    found = parse_completion(without_logprobs("3").body)
+    assert found.rating == 3.0
+    assert math.isnan(found.expected)
+
+
+@pytest.mark.parametrize("others", [None, []])
+def test_a_token_without_alternatives_says_nothing_of_the_digits(others):
+    body = completion("3")
+    body["choices"][0]["logprobs"]["content"][0]["top_logprobs"] = others
+    found = parse_completion(body)
+    assert (found.first_token, found.greedy) == ("3", False)
+    assert math.isnan(found.digit_mass)
+
+
+def test_null_content_is_an_empty_answer():
+    found = parse_completion(completion(None))
+    assert (found.content, found.status) == ("", "non_numeric")
+
+
+def two():
+    body = completion("3")
+    return {**body, "choices": body["choices"] * 2}
+
+
+def parts():
+    body = completion("3")
+    body["choices"][0]["message"]["content"] = [{"type": "text", "text": "3"}]
+    return body
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *({}, [], "3", None, {"error": {"message": "no"}}),
+        *({"choices": []}, {"choices": None}, {"choices": [None]}, {"choices": [{}]}),
+        *({"choices": [{"message": None}]}, two(), parts()),
+    ],
+)
+def test_what_is_no_completion_with_one_choice_is_refused(body):
+    with pytest.raises((ValueError, KeyError)):
+        parse_completion(body)
