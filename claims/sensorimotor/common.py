@@ -24,7 +24,7 @@ from core.metrics.bootstrap import (
 from core.metrics.correlation import ranks, spearman, spearman_interval
 from core.metrics.dependent import DependentTest, steiger_z, zou_interval
 from core.metrics.rdm import Metric, rdm, standardise
-from core.verdict.estimate import Estimate
+from core.verdict.estimate import Estimate, Undefined
 
 SEED = 20260303
 WORD_RESAMPLES = 1000
@@ -59,7 +59,16 @@ def from_draws(
     confidence: float = 0.95,
     label: str = "",
 ) -> Estimate:
-    """Return an estimate with the percentile interval of its bootstrap draws."""
+    """Return an estimate with the percentile interval of its bootstrap draws.
+
+    Raises
+    ------
+    Undefined
+        If a draw has no value, as when answers that hardly vary were drawn all alike.
+    """
+    if undefined := int((~np.isfinite(draws)).sum()):
+        msg = f"{undefined} of {draws.size} draws have no value: some answers hardly vary"
+        raise Undefined(msg)
     low, high = percentile_interval(draws, confidence)
     return Estimate(value, low, high, n, method, confidence=confidence, seed=seed(), label=label)
 

@@ -16,7 +16,7 @@ from claims.sensorimotor.common import (
     rho,
     rho_draws,
 )
-from core.verdict.estimate import Estimate
+from core.verdict.estimate import Estimate, Undefined
 
 
 def pandas_rho(evidence, language, model, dimension) -> float:
@@ -160,6 +160,8 @@ def marginal(evidence, model) -> list[Estimate]:
     names = dimension_names("en", "all")
     found = {name: alignment(evidence, "en", name).rho for name in names}
     risen = [name for name, one in found.items() if one["QA_FT"] > one["Base"]]
+    if not risen:
+        raise Undefined("QA_FT lies above Base on no dimension")
     return gains(evidence, "en", model, "QA_FT", "+".join(risen))
 
 

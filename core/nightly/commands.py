@@ -140,6 +140,8 @@ def _night(
     same = before.get("dataset", dataset) == dataset
     if not same:
         found.notes.append("the last run was on other data: it is not compared with")
+    if not before["verdicts"]:
+        found.notes.append("a first run: there is no earlier one to compare with")
     lock = read_lock(CLAIMS / "lock.toml")
     found.drifts = compare(before["verdicts"] if same else [], found.rows, lock)
     if found.drifts:

@@ -21,7 +21,8 @@ def add_commands(commands: Any) -> None:
         description="Put all test words to the four models in both languages, judge every claim on "
         "what they answer, and compare with the last run and with the reviewed verdicts. What "
         "changed is rated and judged once more with another seed. A run that was stopped goes on "
-        "where it was when the same command is given again; each run asks anew.",
+        "where it was when the same command is given again; each run asks anew. "
+        "Of a budget, each role and language has an equal share, and once more for asking again.",
         epilog="Exit codes: 0 as before, or the first run; 1 a verdict changed, and did again in "
         "the second run; 2 wrong usage, or data that cannot be read; 3 ratings are missing: run it "
         "again to go on; 4 judging failed; 130 stopped by hand. A verdict that changed and changed "

@@ -118,6 +118,7 @@ def test_a_first_night_rates_judges_and_leaves_a_report(night, machine, tmp_path
     text = (folder / "report.md").read_text()
     assert "Rehearsal: people are made up" in text
     assert "No verdict changed." in text
+    assert "a first run" in text
     assert "En_FT: a/en" in text
     assert "as before" in capsys.readouterr().out
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from core.verdict.case import Case
@@ -105,6 +107,12 @@ def test_only_fresh_verdicts_may_be_new(tier, verdict, locked, says):
     found = complaint(record, None if locked is None else Verdict(locked))
     assert found.startswith(says)
     assert bool(found) is bool(says)
+
+
+def test_what_a_rehearsal_finds_is_never_held_against_a_review():
+    fresh = claim({"kind": "above", "bound": 0}, ("released", "fresh"))
+    record = row(Case(fresh, "fresh"), Verdict.REFUTED)
+    assert complaint(replace(record, tier="simulated"), None) == ""
 
 
 def test_a_control_of_a_fresh_claim_is_no_news():

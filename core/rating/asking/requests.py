@@ -69,7 +69,9 @@ def canonical(content: Any) -> str:
     return json.dumps(content, ensure_ascii=False, **options)
 
 
-def chat_request(item: Item, model: str, *, seed: int | None = None) -> Request:
+def chat_request(
+    item: Item, model: str, *, seed: int | None = None, endpoint: str = CHAT
+) -> Request:
     """Return the call that asks a chat model about an item, as the paper asked: temperature 0.
 
     Parameters
@@ -79,6 +81,9 @@ def chat_request(item: Item, model: str, *, seed: int | None = None) -> Request:
         The server's name of the model.
     seed : int, optional
         Sent along where given, so that the same question is asked anew.
+    endpoint : str
+        Of a server other than OpenAI's, its whole address: another server may well give another
+        model the same name.
     """
     body: dict[str, Any] = {
         "model": model,
@@ -90,4 +95,4 @@ def chat_request(item: Item, model: str, *, seed: int | None = None) -> Request:
     }
     if seed is not None:
         body["seed"] = seed
-    return Request(item, CHAT, body)
+    return Request(item, endpoint, body)

@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from core.rating.asking.backend import Outcome
-from core.rating.asking.requests import Item, Request, chat_request
-from core.rating.asking.scrub import KEY, read_key
+from core.rating.asking.requests import CHAT, Item, Request, chat_request
+from core.rating.asking.scrub import KEY, is_openai, read_key
 from core.rating.errors import RatingError
 
 if TYPE_CHECKING:
@@ -112,7 +112,8 @@ class ServerBackend:
 
     def request(self, item: Item) -> Request:
         """Return the call that asks about an item, as the paper asked."""
-        return chat_request(item, self.model, seed=self.seed)
+        here = CHAT if is_openai(self.base_url) else f"{self.base_url}/chat/completions"
+        return chat_request(item, self.model, seed=self.seed, endpoint=here)
 
     def ask(
         self, requests: Sequence[Request], store: AnswerStore, progress: Callable[[int], None]
@@ -122,8 +123,11 @@ class ServerBackend:
         The first call is made alone: what is wrong with all of them shows at once. Ctrl-C lets
         the calls under way end, for a little while, since they are paid for.
         """
-        from core.rating.asking.calls import Run
-
+        try:
+            from core.rating.asking.calls import Run
+        except ModuleNotFoundError as error:
+            msg = f"{error.name} is not installed: pip install -e '.[openai]'"
+            raise RatingError(msg) from error
         key = read_key(self.key_env, self.base_url)
         calls = {request.key: request for request in requests}
         known = store.answered(calls)

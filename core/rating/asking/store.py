@@ -165,10 +165,10 @@ class AnswerStore:
             for request, response in pairs:
                 key, item = self._checked(request), request.item
                 answer = self._json(response, key)
-                body = zlib.compress(canonical(request.body).encode(), 1)
+                body = _packed(canonical(request.body))
                 about = (key, item.language, item.dimension, item.word, request.endpoint, body)
                 connection.execute(_PUT_REQUEST, about)
-                row = (key, *_facts(response), zlib.compress(answer.encode(), 1), source, now)
+                row = (key, *_facts(response), _packed(answer), source, now)
                 if connection.execute(_PUT_ANSWER, row).rowcount:
                     continue
                 kept = self.get([key])[key].response
@@ -202,7 +202,7 @@ class AnswerStore:
         query = "SELECT key, response, source, received FROM answers WHERE key IN ({})"
         for key, response, source, received in self._rows(query, keys):
             try:
-                content = json.loads(zlib.decompress(response))
+                content = json.loads(zlib.decompress(response).decode("utf-8", "surrogatepass"))
             except (zlib.error, ValueError) as error:
                 raise RatingError(f"{self.path}: the answer {key} is damaged ({error})") from error
             yield Stored(key, content, source, received)
@@ -244,6 +244,11 @@ class AnswerStore:
                 marks = ",".join("?" * len(chunk))
                 rows = self.connection.execute(query.format(marks), chunk).fetchall()
             yield from rows
+
+
+def _packed(text: str) -> bytes:
+    # A model can answer half a character, and JSON can hold it.
+    return zlib.compress(text.encode("utf-8", "surrogatepass"), 1)
 
 
 def _facts(response: Mapping[str, Any]) -> tuple[Any, ...]:

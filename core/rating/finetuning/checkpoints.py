@@ -79,9 +79,9 @@ def restore(state: State, path: Path, of: Mapping[str, Any]) -> None:
         refuse_other(json.loads(metadata["of"]), of, path)
         step, losses = int(metadata["step"]), tensors.pop("losses").tolist()
         held_out = tensors.pop("held_out").tolist()
-    except (KeyError, ValueError, TypeError) as error:
-        if isinstance(error, RatingError):
-            raise
+    except RatingError:
+        raise
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
         msg = f"{path}: makes no sense ({error!r}); {REMEDY}"
         raise RatingError(msg) from error
     _set(state, tensors, path)

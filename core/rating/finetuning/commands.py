@@ -60,8 +60,8 @@ def finetune(options: argparse.Namespace) -> int:
     before, *_, after = manifest["held_out_loss"] or (None, None)
     if before is not None:
         print(f"loss on held-out {_kind(options.recipe)}: {before:.3f} before, {after:.3f} after")
-    role = "" if options.scrambled else f" --as {options.recipe}"
-    print(f"wrote {options.out}; ask it with `claims rate --model {options.out}{role}`")
+    role = "Scrambled" if options.scrambled else options.recipe
+    print(f"wrote {options.out}; ask it with `claims rate --model {options.out} --as {role}`")
     return 0
 
 

@@ -18,8 +18,11 @@ from core.embedding import hub
 from core.embedding.errors import EmbeddingError
 from core.rating.errors import RatingError
 
-#: What a tokenizer may consist of.
-TOKENIZER = ("*.model", "*.txt", "*.jinja", "tokenizer*.json", "vocab.json", "special_tokens*.json")
+#: What decides what a model says, besides its weights.
+BESIDE = (
+    *("config.json", "generation_config.json", "tokenizer*.json", "vocab.json"),
+    *("special_tokens*.json", "added_tokens.json", "*.model", "*.txt", "*.jinja"),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +38,7 @@ class Loaded:
     weights : mapping of str to str
         SHA-256 of every file of weights, by its name.
     digest : str
-        SHA-256 over the configuration, the weights and the tokenizer.
+        SHA-256 over all that decides what it says.
     model, tokenizer : Any
     """
 
@@ -94,8 +97,8 @@ def size(source: hub.Source) -> int:
 
 def digest(source: hub.Source) -> str:
     """Return the SHA-256 over all that decides what a model says."""
-    names = {"config.json", *source.weights()}
-    names |= {path.name for pattern in TOKENIZER for path in source.folder.glob(pattern)}
+    beside = {path.name for pattern in BESIDE for path in source.folder.glob(pattern)}
+    names = beside | set(source.weights())
     lines = "".join(f"{hub.sha256(source.folder / name)}  {name}\n" for name in sorted(names))
     return hashlib.sha256(lines.encode()).hexdigest()
 

@@ -101,7 +101,10 @@ def begin(model: Any, settings: Settings) -> State:
     fused = trained[0].device.type in ("cpu", "cuda")
     optimiser = torch.optim.AdamW(trained, lr=settings.rate, weight_decay=0.0, fused=fused)
     if settings.recompute:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        # Renamed within the versions of transformers that are allowed.
+        former = getattr(model, "gradient_checkpointing_enable", None)
+        enable = getattr(model, "activation_checkpointing_enable", former)
+        enable({"use_reentrant": False})
     with _own_randomness(model, {}):
         torch.manual_seed(settings.seed)
         return State(settings, model, optimiser, random=_random_states(model))
@@ -281,15 +284,15 @@ def _repeatably(device: torch.device) -> Iterator[None]:
 def _in_memory(state: State) -> Iterator[None]:
     try:
         yield
-    except torch.OutOfMemoryError:
+    except RuntimeError as error:
+        # A CPU's allocator has no error of its own.
+        if not isinstance(error, torch.OutOfMemoryError) and "t allocate memory" not in str(error):
+            raise
         settings = state.settings
-        smaller = max(1, settings.batch // 2)
         msg = (
-            f"the memory of {state.device} does not suffice for batches of {settings.batch}; what "
-            f"was kept stays. Try --batch {smaller} --accumulate {2 * settings.accumulate}, "
-            f"--recompute{'' if settings.lora else ', or --lora 16'}"
+            f"the memory of {state.device} does not suffice for {settings.batch} examples at a "
+            f"time; what was kept stays. Try --batch {max(1, settings.batch // 2)} --accumulate "
+            f"{2 * settings.accumulate}, --recompute{'' if settings.lora else ', or --lora 16'}, "
+            "and another --out"
         )
-    else:
-        return
-    # Outside the handler, whose traceback would hold on to the memory.
-    raise RatingError(msg)
+        raise RatingError(msg) from error

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import torch
+from transformers.pytorch_utils import Conv1D
 
 from core.rating.errors import RatingError
 
@@ -30,9 +32,16 @@ def attach(model: Any, rank: int, seed: int) -> Any:
         msg = f"--lora: {error.name} is not installed: pip install -e '.[lora]'"
         raise RatingError(msg) from error
     config = LoraConfig(
-        r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM"
+        r=rank,
+        lora_alpha=2 * rank,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+        # GPT-2's layers hold their weights the other way round.
+        fan_in_fan_out=any(isinstance(layer, Conv1D) for layer in model.modules()),
     )
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        # Between peft and transformers, who renames what.
+        warnings.filterwarnings("ignore", category=FutureWarning, message=".*is deprecated")
         torch.manual_seed(seed)
         try:
             return get_peft_model(model, config)

@@ -12,7 +12,7 @@ import pytest
 from core.rating.asking import calls
 from core.rating.asking.prices import read_prices
 from core.rating.asking.replies import retry_after
-from core.rating.asking.requests import MOST_TOKENS
+from core.rating.asking.requests import CHAT, MOST_TOKENS, Item
 from core.rating.asking.server import ServerBackend
 from core.rating.asking.store import AnswerStore
 from core.rating.errors import RatingError
@@ -131,9 +131,26 @@ def test_one_who_is_told_to_wait_holds_the_others_back(store):
 
 
 def test_waits_are_no_tries(store):
-    replies = [error(429, "wait", Retry_After="1") for _ in range(7)]
+    replies = [error(429, "wait", Retry_After="1")] * 4 + [error(500, "no")] * 4
     with FaultServer({"word007": replies}) as server:
         assert ask(server, store, concurrency=1).answered == len(MANY)
+
+
+def test_a_server_that_lets_something_through_now_and_then_is_waited_for(store):
+    # 40 s before every answer: more than the patience of 120 s in all, never in one go.
+    replies = {word: [error(429, "wait", Retry_After="40")] for word in MANY}
+    time = Time()
+    with FaultServer(replies) as server:
+        assert ask(server, store, time=time, concurrency=1).answered == len(MANY)
+    assert sum(time.slept) >= 40 * len(MANY)
+
+
+def test_calls_given_up_among_others_answered_do_not_end_the_run(store):
+    replies = {word: [error(400, "no")] for word in MANY[1::2]}
+    with FaultServer(replies) as server:
+        outcome = ask(server, store, concurrency=1)
+    assert outcome.stopped == ""
+    assert (outcome.answered, len(outcome.failed)) == (20, 20)
 
 
 def test_tries_are_further_and_further_apart(store):
@@ -295,18 +312,27 @@ def test_a_backend_that_cannot_work_is_refused(url, options, said):
     assert "pass9word" not in str(refused.value)
 
 
+def test_what_is_not_installed_is_named_with_the_command_that_installs_it(store, monkeypatch):
+    monkeypatch.delitem(sys.modules, "core.rating.asking.calls")
+    monkeypatch.setitem(sys.modules, "openai", None)
+    with pytest.raises(
+        RatingError, match=r"openai is not installed: pip install -e '\.\[openai\]'"
+    ):
+        ServerBackend(None, MODEL).ask(requests(["cat"]), store, lambda _: None)
+
+
 # -- stopped by hand
 
 ASKER = """
 import os, sys
-from core.rating.asking.requests import Item
+from core.rating.asking.requests import Item, chat_request
 from core.rating.asking.server import ServerBackend
 from core.rating.asking.store import AnswerStore
 backend = ServerBackend(sys.argv[1], "made-up-1", concurrency=4)
 items = [Item("en", "Visual", f"word{k:03d}") for k in range(400)]
 with AnswerStore(sys.argv[2]) as store:
     try:
-        backend.ask([backend.request(item) for item in items], store, lambda n: None)
+        backend.ask([chat_request(item, backend.model) for item in items], store, lambda n: None)
     except KeyboardInterrupt:
         sys.exit(130)
 """
@@ -358,3 +384,15 @@ def test_an_answer_that_cannot_be_kept_ends_the_run_with_the_reason(store):
     long = good(json.dumps(list(range(3000))))
     with FaultServer(otherwise=long) as server, pytest.raises(RatingError, match="full"):
         ask(server, store)
+
+
+def test_another_server_is_asked_though_its_model_has_the_same_name():
+    item = Item("en", "Visual", "cat")
+    here, there = (
+        ServerBackend(f"http://localhost:{port}/v1", MODEL).request(item) for port in (8000, 8001)
+    )
+    assert here.body == there.body
+    assert here.key != there.key
+    openai = ServerBackend("https://api.openai.com/v1", MODEL).request(item)
+    # A batch of OpenAI's answers the same question.
+    assert openai.endpoint == CHAT

@@ -282,3 +282,10 @@ def test_the_key_does_not_depend_on_the_order_of_fields(store):
     store.put(request(), completion("3"), source="x")
     assert store.answered([shuffled.key]) == {shuffled.key}
     assert json.dumps(shuffled.body) != json.dumps(body)
+
+
+def test_half_a_character_is_kept_as_it_came(store):
+    answer = completion("3")
+    answer["choices"][0]["message"]["content"] = "\ud83c"
+    assert store.put(request(), answer, source="server")
+    assert store.get([request().key])[request().key].response == answer
