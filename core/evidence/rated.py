@@ -12,7 +12,7 @@ import pandas as pd
 
 from core.evidence.errors import EvidenceError, NotGiven, NotRated
 from core.evidence.readers import models_of
-from core.evidence.studies import RATINGS, Study, read_study, registered
+from core.evidence.studies import RATINGS, Study, mistaken, read_study, registered
 from core.evidence.tables import Ratings
 from core.paths import FIXTURES, ROOT
 
@@ -140,6 +140,11 @@ class Rated:
         if missing := self.missing(language):
             msg = f"{language}: {', '.join(missing)} not rated"
             raise NotRated(msg, remedy=self._asks([(role, language) for role in missing]))
+        for role in models_of(language):
+            # Base may have been rated after the models that were tuned from it, or again.
+            if wrong := mistaken(self.study.manifest, f"{language}/{role}"):
+                msg = f"{self.study.folder}: {wrong}; rate the right one with `claims rate`"
+                raise EvidenceError(msg)
         roles = models_of(language)
         if self.name == "replicated":
             roles += tuple(role for role in self.study.roles(language) if role not in roles)

@@ -23,7 +23,7 @@ import pandas as pd
 
 from core.evidence.errors import EvidenceError, HashMismatch
 from core.evidence.readers import dimensions_of
-from core.evidence.tables import ALL, SENSORY, Ratings
+from core.evidence.tables import ALL, MODELS, SENSORY, Ratings
 from core.paths import ROOT
 
 SCHEMA = 1
@@ -36,6 +36,35 @@ PEOPLE = ("norms", "release", "simulated")
 TEXTS = ("word", "dimension", "status", "content")
 NUMBERS = ("rating", "expected", "digit_mass")
 _AGAIN = "run `claims rate` again, which asks only what is missing"
+
+
+def mistaken(manifest: Mapping[str, Any], key: str) -> str:
+    """Say why ratings cannot be those of their role, going by how the model was tuned; "" if not.
+
+    Only models that `claims finetune` made say how they were tuned, and on what.
+
+    Parameters
+    ----------
+    manifest : mapping
+        A study's.
+    key : str
+        Language and role, as "en/En_FT".
+    """
+    entry, (language, role) = manifest["ratings"][key], key.split("/")
+    tuned = entry.get("tuned")
+    if not tuned:
+        return ""
+    name = entry["model"]
+    if (data := tuned["data"]) != manifest["dataset"]["digest"]:
+        # Its training words may well be the words that it is asked about here.
+        return f"{key}: {name} was tuned on another data set ({data[:12]}) than the study's"
+    if role in MODELS and (tuned["recipe"] != role or tuned["scrambled"]):
+        recipe = tuned["recipe"] + " on scrambled answers" * tuned["scrambled"]
+        return f"{key}: {name} was tuned by the recipe {recipe}"
+    base = manifest["ratings"].get(f"{language}/Base", {}).get("digest")
+    if base and tuned["base"] != base:
+        return f"{key}: {name} is no fine-tune of the model that is rated as Base"
+    return ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,6 +27,7 @@ from core.evidence.studies import (
     SCHEMA,
     TEXTS,
     Study,
+    mistaken,
     read_study,
 )
 from core.evidence.tables import HIGHEST, LOWEST
@@ -127,13 +128,15 @@ def add_ratings(
         expected, digit_mass; further columns are kept. Words and dimensions that are not there
         count as missing: such ratings are kept, and not judged.
     about : mapping
-        At least "model" and "backend", and what else the manifest should say ("seed").
+        At least "model" and "backend", and what else the manifest should say: "seed", and of a
+        model on this machine "digest" and how it was "tuned".
 
     Raises
     ------
     RatingError
         If the role's name cannot be one, a column is missing, an answer is about another word or
-        dimension than the study's, or comes twice, or a rating is out of range.
+        dimension than the study's, or comes twice, or a rating is out of range; or if the model
+        was tuned otherwise than its role says, or on other data.
     EvidenceError
         If there is no study, or it cannot be read.
     """
@@ -166,6 +169,9 @@ def add_ratings(
     with _alone(folder):
         manifest = dict(read_study(folder).manifest)
         others = {one: x for one, x in manifest["ratings"].items() if one != key}
+        if wrong := mistaken(manifest | {"ratings": others | {key: entry}}, key):
+            msg = f"{folder}: {wrong}; rate it in a role of its own, or in another study (--out)"
+            raise RatingError(msg)
         if key in manifest["ratings"]:
             # Stopped between two files, the study is short of a role and not broken.
             _write(folder, manifest | {"ratings": others})

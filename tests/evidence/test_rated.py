@@ -212,3 +212,15 @@ def test_the_digest_is_the_manifest_s(whole):
         assert Rated(whole).sha256 != before
     finally:
         path.write_text(content, encoding="utf-8")
+
+
+def test_another_base_than_the_one_tuned_from_is_refused_when_judged(tmp_path):
+    data = dataset()
+    folder = whole_study(tmp_path, data)
+    tuned = {"recipe": "En_FT", "scrambled": False, "base": "b" * 64, "data": data.digest}
+    for role, about in (("En_FT", {"tuned": tuned}), ("Base", {"digest": "c" * 64})):
+        said = {"model": "m", "backend": "local"} | about
+        add_ratings(folder, role, "en", answers(data, role, "en"), said)
+    with pytest.raises(EvidenceError, match="en/En_FT: m is no fine-tune of .* Base"):
+        Rated(folder).ratings("en")
+    assert Rated(folder).ratings("nl").models

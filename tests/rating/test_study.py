@@ -224,3 +224,41 @@ def test_models_rated_at_the_same_time_are_all_kept(folder):
     study = read_study(folder)
     assert study.roles("en") == study.roles("nl") == ("Base", "En_FT")
     study.ratings("en", ["Base", "En_FT"])
+
+
+TUNED = {"recipe": "En_FT", "scrambled": False, "base": "b" * 64}
+
+
+def tuned(of, **otherwise):
+    return {"digest": "e" * 64, "tuned": TUNED | {"data": of.digest} | otherwise}
+
+
+@pytest.mark.parametrize(
+    ("otherwise", "why"),
+    [
+        ({"data": "f" * 64}, "tuned on another data set .ffffffffffff."),
+        ({"recipe": "Nl_FT"}, "tuned by the recipe Nl_FT;"),
+        ({"scrambled": True}, "En_FT on scrambled answers"),
+        ({"base": "c" * 64}, "no fine-tune of the model that is rated as Base"),
+    ],
+)
+def test_a_model_that_was_tuned_otherwise_is_not_taken_for_the_role(folder, data, otherwise, why):
+    add_ratings(folder, "Base", "en", answers(data, "Base", "en"), ABOUT | {"digest": "b" * 64})
+    rated = answers(data, "En_FT", "en")
+    before = (folder / "manifest.json").read_bytes()
+    with pytest.raises(RatingError, match=f"en/En_FT: tiny (was|is) .*{why}.*--out"):
+        add_ratings(folder, "En_FT", "en", rated, ABOUT | tuned(data, **otherwise))
+    assert (folder / "manifest.json").read_bytes() == before
+    add_ratings(folder, "En_FT", "en", rated, ABOUT | tuned(data))
+
+
+def test_a_model_tuned_on_scrambled_answers_has_a_role_of_its_own(folder, data):
+    about = ABOUT | tuned(data, scrambled=True)
+    study = add_ratings(folder, "Scrambled", "en", answers(data, "Scrambled", "en"), about)
+    assert study.entry("en", "Scrambled")["tuned"]["scrambled"]
+
+
+def test_the_data_set_counts_for_any_role(folder, data):
+    about = ABOUT | tuned(data, data="f" * 64)
+    with pytest.raises(RatingError, match="another data set"):
+        add_ratings(folder, "Mine", "en", answers(data, "Scrambled", "en"), about)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from core.rating.asking.requests import Item, Request
@@ -46,6 +46,11 @@ class Backend(Protocol):
     @property
     def model(self) -> str:
         """The model as manifests name it: its id, or its folder's name and digest."""
+        ...
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """What a study's manifest says of the model besides its name, as JSON."""
         ...
 
     def request(self, item: Item) -> Request:

@@ -7,10 +7,11 @@ one wave comes to is in `core.rating.asking.batch_run`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from core.rating.asking.alone import alone
 from core.rating.asking.backend import Outcome
@@ -78,6 +79,8 @@ class BatchBackend:
     """
 
     name = "batch"
+    #: A service does not say what its models are made of.
+    about: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(
         self,

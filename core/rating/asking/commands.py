@@ -92,6 +92,7 @@ def _judged(
     if answers.empty:
         return path, []
     about = {"model": backend.model, "backend": backend.name, "seed": options.seed}
+    about |= backend.about
     study = add_ratings(options.out, options.role, want.language, answers, about)
     missing = len(requests) - len(answers)
     lines = [f"wrote {options.role} in {LANGUAGES[want.language]} into {options.out}"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,6 +18,7 @@ from core.rating.asking.readings import Reading
 from core.rating.asking.requests import ALTERNATIVES, MOST_TOKENS, Item, Request
 from core.rating.asking.store import AnswerStore
 from core.rating.errors import RatingError
+from core.rating.finetuning.folders import tuning
 from core.rating.finetuning.loading import digest, find
 from core.rating.prompts import messages, rating_prompt
 
@@ -95,6 +96,12 @@ class LocalBackend:
         """The repository or the folder's name, with the beginning of its commit or digest."""
         source = self._source
         return f"{source.model}@{(source.revision if source.fetched else self._digest)[:12]}"
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """The model's digest, and how it was tuned if `claims finetune` made it."""
+        tuned = tuning(self._source.folder)
+        return {"digest": self._digest} | ({"tuned": tuned} if tuned else {})
 
     def request(self, item: Item) -> Request:
         """Return the call that asks about an item.

@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
@@ -79,6 +80,8 @@ class ServerBackend:
     """
 
     name = "server"
+    #: A service does not say what its models are made of.
+    about: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(
         self,

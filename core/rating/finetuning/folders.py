@@ -11,11 +11,14 @@ from typing import Any
 from core.embedding.hub import sha256
 from core.files import write_atomically
 from core.rating.errors import RatingError
+from core.rating.examples import RECIPES
 from core.rating.finetuning.loading import quietly
 
 #: Written last: a folder that holds it is finished.
 MANIFEST = "finetune.json"
 SCHEMA = 1
+#: What a study has to know of how a model was tuned.
+TUNING = ("recipe", "scrambled", "base", "data")
 #: What a run keeps while it goes on, and where the model lies until it is whole.
 CHECKPOINTS, PART = "checkpoints", ".part"
 
@@ -62,6 +65,31 @@ def finished(out: Path, of: Mapping[str, Any]) -> dict[str, Any] | None:
             raise RatingError(f"{msg} it again")
     shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
     return manifest
+
+
+def tuning(folder: Path) -> dict[str, Any]:
+    """Return how a model was tuned: its recipe, whether scrambled, and digests of base and data.
+
+    Returns
+    -------
+    dict
+        "recipe", "scrambled", "base" and "data"; empty for a model that `claims finetune` did not
+        make.
+
+    Raises
+    ------
+    RatingError
+        If the manifest of a model that it made cannot be read.
+    """
+    path = folder / MANIFEST
+    if not path.exists():
+        return {}
+    try:
+        of = json.loads(path.read_text(encoding="utf-8"))["of"]
+        return {name: of[name] for name in TUNING} if of["recipe"] in RECIPES else {}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        msg = f"{path}: cannot be read ({error!r}); make the model again with `claims finetune`"
+        raise RatingError(msg) from error
 
 
 def write_model(out: Path, model: Any, tokenizer: Any, manifest: Mapping[str, Any]) -> None:

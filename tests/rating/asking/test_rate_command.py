@@ -4,6 +4,7 @@ import argparse
 import json
 import subprocess
 import sys
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -36,7 +37,7 @@ def completion(content):
 class Scripted:
     """Answers as told per word, "3" by default; stops after so many."""
 
-    name = "scripted"
+    name, about = "scripted", MappingProxyType({})
 
     def __init__(self, model="m", says=None, most=10**9, failed=()):
         self.model, self.says, self.most, self.failed = model, says or {}, most, failed
