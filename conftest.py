@@ -18,7 +18,7 @@ from claims.run import LOCK, Run, claim_paths, in_claims, record_of
 from claims.settings import RESAMPLES, set_resamples, set_seed
 from core import jobs
 from core.evidence.bodies import Body, body
-from core.evidence.errors import EvidenceError, NotRated, NoWeights, Unreachable
+from core.evidence.errors import EvidenceError, NotRated, NoWeights, TooFew, Unreachable
 from core.evidence.rated import Rated, on_study
 from core.paths import CLAIMS
 from core.report import terminal
@@ -125,7 +125,7 @@ def evidence(case: Case, request: pytest.FixtureRequest) -> Body | None:
     if case.tier == "none":
         return None
     if not case.expects and case.tier not in asked_tiers(request.config):
-        return _out_of_reach(request, case, "not-asked", "left out by --evidence")
+        return _out_of_reach(request, case, "not-asked", "left out by --evidence", case.tier)
     try:
         name = case.world if case.expects else case.tier
         found = body(name, case.claim.paper, case.claim.needs)
@@ -139,21 +139,27 @@ def _locked(request: pytest.FixtureRequest, case: Case) -> Verdict | None:
     return request.config.stash[RUN].lock.get((case.claim.id, case.tier))
 
 
-def _unreachable(request: pytest.FixtureRequest, case: Case, error: Unreachable) -> None:
+def _unreachable(
+    request: pytest.FixtureRequest, case: Case, error: Unreachable, study: Rated | None = None
+) -> None:
     """Leave a case without a verdict, unless what it is judged on was lost."""
     weights = isinstance(error, NoWeights) and case.tier != "fresh"
     if weights or (case.tier == "replicated" and _locked(request, case)):
         # What we keep is never merely not there.
         msg = f"{error.reason}; restore it from version control"
         raise EvidenceError(msg) from error
-    _out_of_reach(request, case, error.code, error.settles)
+    tier = study.kind if study else case.tier
+    _out_of_reach(request, case, error.code, error.settles, tier)
 
 
-def _out_of_reach(request: pytest.FixtureRequest, case: Case, reason: str, why: str) -> None:
+def _out_of_reach(
+    request: pytest.FixtureRequest, case: Case, reason: str, why: str, tier: str
+) -> None:
     if case.tier in request.config.option.require_tier:
         pytest.fail(f"--require-tier {case.tier}: {reason}: {why}", pytrace=False)
-    _keep(request, row(case, Verdict.UNTESTED, reason=reason, settles=why), "")
-    pytest.skip(f"{case.tier} {reason}: {why}")
+    record = row(case, Verdict.UNTESTED, reason=reason, settles=why)
+    _keep(request, record if case.expects else replace(record, tier=tier), "")
+    pytest.skip(f"{tier} {reason}: {why}")
 
 
 def _keep(request: pytest.FixtureRequest, record: Record, wrong: str) -> None:
@@ -166,26 +172,29 @@ def _keep(request: pytest.FixtureRequest, record: Record, wrong: str) -> None:
 def judge(case: Case, evidence: Body | None, request: pytest.FixtureRequest) -> Callable[..., None]:
     """Return the function that measures the claim, reaches its verdict, and compares it."""
     study = evidence if isinstance(evidence, Rated) and case.tier == "fresh" else None
-    locked = None if study and study.rehearsal else _locked(request, case)
+    # Verdicts on a study are about its models, which nobody reviewed.
+    locked = None if study else _locked(request, case)
 
     def judge_claim(measure: Measure | None = None, oracle: Oracle | None = None) -> None:
         try:
             record = judge_case(case, evidence, measure, oracle, body)
         except NotRated as error:
-            _unreachable(request, case, error)
+            _unreachable(request, case, error, study)
             return
-        except (ArithmeticError, RuntimeWarning, ValueError) as error:
+        except (TooFew, ArithmeticError, RuntimeWarning, ValueError) as error:
             if study is None or not _says_nothing(error, study):
                 raise
-            settles = study.undefined() or str(error)
+            few = isinstance(error, TooFew)
+            settles = error.settles if few else study.undefined() or str(error)
             on = {"name": study.name, "sha256": study.sha256}
-            why = {"reason": "undefined", "settles": settles, "evidence": on}
+            reason = error.code if few else "undefined"
+            why = {"reason": reason, "settles": settles, "evidence": on}
             record = row(case, Verdict.UNTESTED, **why)
         if not case.expects:
-            rests_on = record.evidence | _models(evidence, case)
+            rests_on = record.evidence | _rests_on(evidence, case)
             record = replace(record, locked=locked or "", evidence=rests_on)
-        if study and study.rehearsal:
-            record = replace(record, tier="simulated")
+        if study:
+            record = replace(record, tier=study.kind)
         wrong = complaint(record, locked)
         _keep(request, record, wrong)
         if wrong and (case.expects or not request.config.option.update_lock):
@@ -197,19 +206,17 @@ def judge(case: Case, evidence: Body | None, request: pytest.FixtureRequest) -> 
 
 def _says_nothing(error: Exception, study: Rated) -> bool:
     """Tell whether a measure failed for the models' answers: a user's models may say anything."""
-    return (
-        not isinstance(error, ValueError) or isinstance(error, Undefined) or bool(study.undefined())
-    )
+    return isinstance(error, Undefined | TooFew) or bool(study.undefined())
 
 
-def _models(evidence: Any, case: Case) -> dict[str, str]:
-    """Say which models a case was judged on, where it is about models."""
+def _rests_on(evidence: Any, case: Case) -> dict[str, str]:
+    """Say which models a case was judged on, where it is about models, and what to know of them."""
+    said: dict[str, tuple[str, ...]] = {}
     if isinstance(evidence, Rated):
-        names = evidence.models
-    else:
-        embedded = getattr(evidence, "embedded", None)
-        names = embedded.names(case.claim.needs) if embedded else ()
-    return {"models": "; ".join(names)} if names else {}
+        said = {"models": evidence.models, "notes": evidence.notes}
+    elif embedded := getattr(evidence, "embedded", None):
+        said = {"models": embedded.names(case.claim.needs)}
+    return {name: "; ".join(parts) for name, parts in said.items() if parts}
 
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, Any] | None:

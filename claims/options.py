@@ -11,7 +11,7 @@ import pytest
 from claims.settings import FEWEST_RESAMPLES, RESAMPLES
 from core.arguments import at_least_one, seed
 from core.evidence.errors import EvidenceError
-from core.evidence.rated import STUDY, chosen
+from core.evidence.rated import STUDY, check_roles, chosen
 from core.evidence.studies import read_study
 from core.paths import ROOT
 from core.report.verdicts import FAIL_ON
@@ -107,7 +107,9 @@ def choose_study(config: pytest.Config) -> None:
     try:
         at = chosen()
         if at and (folder is not None or at.exists()):
-            read_study(at)
+            study = read_study(at)
+            for language in study.languages:
+                check_roles(study, language)
     except EvidenceError as error:
         raise pytest.UsageError(str(error)) from error
 

@@ -26,7 +26,7 @@ from core.report.verdicts import (
     write_verdicts,
 )
 from core.verdict.case import Case
-from core.verdict.claim import Claim
+from core.verdict.claim import NO_PAPER, Claim
 from core.verdict.criterion import Verdict
 from core.verdict.lock import lockable, reviewed, write_lock
 
@@ -180,7 +180,7 @@ class Run:
         """Say that there is a study which this run did not judge, "" if there is none."""
         on_ratings = {c.id for c in self.claims if "fresh" in c.tiers and on_study(c.needs)}
         # Judged or not, a row shows that it was asked for.
-        asked = {"fresh", "simulated"}
+        asked = {"fresh", *NO_PAPER}
         if any(r["claim"] in on_ratings and r["tier"] in asked for r in self.records.values()):
             return ""
         try:

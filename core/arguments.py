@@ -1,8 +1,9 @@
-"""Numbers on the command line, refused with a reason that argparse shows."""
+"""Numbers and folders on the command line, refused with a reason that argparse shows."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 
 def at_least_one(text: str) -> int:
@@ -32,6 +33,21 @@ def seed(text: str) -> int:
         wrong = "must not be negative" if number < 0 else "must be below 2**63"
         raise argparse.ArgumentTypeError(f"{wrong}: a seed must be from 0 to 2**63 - 1")
     return number
+
+
+def folder(text: str) -> Path:
+    """Return a folder that is there or can be made.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If a file stands there, or where a folder above it would be.
+    """
+    path = Path(text)
+    there = next((each for each in (path, *path.parents) if each.exists()), None)
+    if there is not None and not there.is_dir():
+        raise argparse.ArgumentTypeError(f"{there} is a file; name another folder")
+    return path
 
 
 def _whole(text: str) -> int:

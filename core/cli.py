@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -33,6 +34,7 @@ ADDERS = (
     *(add_data, add_finetuning, add_rate, add_replay, add_rehearse, add_nightly, add_rsa),
     *(add_agent_commands, add_embedding_commands),
 )
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -114,7 +116,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         *(EvidenceError, Unreachable, VerdictsError),
         *(AgentError, EmbeddingError, RatingError, JobsError, OSError),
     ) as error:
-        print(f"claims: {error}", file=sys.stderr)
+        full = isinstance(error, OSError) and error.errno in FULL
+        remedy = "; make room there, then run it again to go on" if full else ""
+        print(f"claims: {error}{remedy}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("claims: stopped; run it again to go on", file=sys.stderr)

@@ -91,7 +91,10 @@ def test_a_full_disk_is_one_line(mirror, monkeypatch, capsys):
     assert cli.main(["fetch"]) == 1
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err == "claims: [Errno 28] No space left on device: 'table.csv'\n"
+    assert said.err == (
+        "claims: [Errno 28] No space left on device: 'table.csv'; make room there, then run it "
+        "again to go on\n"
+    )
 
 
 def test_agents_prints_the_kept_agents(tmp_path, capsys):

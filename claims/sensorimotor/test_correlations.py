@@ -14,6 +14,7 @@ from claims.sensorimotor.word_level import (
     similarity_table,
     words,
 )
+from core.evidence.enough import require
 from core.metrics.bootstrap import resample
 from core.metrics.correlation import pearson, pearson_interval, spearman
 from core.metrics.rdm import standardise
@@ -150,6 +151,8 @@ def partial_correlation(evidence, first, second, language, dimensions):
         people.append(measured.ratings.human_sd)
     given = np.hstack(people)
     known = ~np.isnan(given).any(axis=1)
+    free = int(known.sum()) - given.shape[1]
+    require(free, len(given), "ranks that people's answers leave free")
     x, y = (measured.similarity[model][known] for model in (first, second))
     return rank_estimate(x, y, f"{first}, {second}", given=given[known])
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from claims.sensorimotor.common import bootstrapped, features_rdm, from_draws
+from core.evidence.enough import require
 from core.evidence.tables import Ratings
 from core.metrics.bootstrap import RsaBootstrap
 from core.metrics.correlation import spearman, spearman_interval
@@ -24,6 +25,11 @@ def expected(evidence, language: str) -> Ratings:
     The expectation of the first digit is over the digits among the five likeliest tokens. A model
     that answers in decimals has its usual decimals after that digit added: the mean of what follows
     each digit in the same file, interpolated between digits.
+
+    Raises
+    ------
+    NotGiven
+        If too few words have an expectation on every dimension from every model.
     """
     ratings: Ratings = evidence.ratings(language)
     table = evidence.completions()
@@ -35,7 +41,11 @@ def expected(evidence, language: str) -> Ratings:
         model: means[model].reindex(index=ratings.concepts, columns=ratings.dimensions).to_numpy()
         for model in ratings.models
     }
-    return replace(ratings, models=models).complete()
+    found = replace(ratings, models=models).complete()
+    least = min(models, key=lambda model: np.isfinite(models[model]).all(axis=1).sum())
+    what = f"{language}/{least}: expected ratings"
+    require(len(found.concepts), len(ratings.concepts), what)
+    return found
 
 
 def file_means(file: Any) -> Any:

@@ -17,6 +17,7 @@ from claims.sensorimotor.influence import (
     rsa_influence,
     smooth,
 )
+from core.evidence.enough import require
 from core.metrics.linearised import RankedRdm, ranked_rdm
 from core.verdict.estimate import Estimate
 
@@ -108,6 +109,7 @@ def people_over_model(evidence, language, model) -> Estimate:
     place = {pair: i for i, pair in enumerate(zip(other.translations, other.concepts, strict=True))}
     own = list(zip(here.concepts, here.translations, strict=True))
     rows = [i for i, pair in enumerate(own) if pair in place]
+    require(len(rows), len(evidence.ratings(language).concepts), "ratings in both languages")
     partners = [place[own[i]] for i in rows]
     human = _ranked(here.human[rows])
     both = [features_rdm(x) for x in (other.human[partners], here.models[model][rows])]

@@ -95,7 +95,7 @@ class NoWeights(Unreachable):
 
 
 class NotRated(Unreachable):
-    """Ratings that models were not asked for here, or too few for anything to be judged on."""
+    """Ratings that models were not asked for here."""
 
     code = "not-rated"
 
@@ -109,6 +109,12 @@ class NotGiven(NotRated):
     """What ratings made here do not say, and asking for them again would not change."""
 
     code = "not-given"
+
+
+class TooFew(Unreachable):
+    """Everything was asked, and too few words have a number from every model to judge on."""
+
+    code = "too-few"
 
 
 def _commands(wanted: tuple[tuple[str, str], ...]) -> str:

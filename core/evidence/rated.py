@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from core.evidence.errors import EvidenceError, NotGiven, NotRated
+from core.evidence.enough import fewest
+from core.evidence.errors import EvidenceError, NotGiven, NotRated, TooFew
 from core.evidence.readers import models_of
-from core.evidence.studies import RATINGS, Study, mistaken, read_study, registered
-from core.evidence.tables import Ratings
+from core.evidence.studies import RATINGS, Study, confused, mistaken, read_study, registered
+from core.evidence.tables import MODELS, Ratings
 from core.paths import FIXTURES, ROOT
 
 #: What a study can give; a claim that needs any of these is judged on one.
@@ -21,8 +22,7 @@ PARTS = frozenset({"ratings", "training", "completions"})
 LANGUAGES = ("en", "nl")
 #: The study of our own on the method, on models made here and people made up.
 KEPT = FIXTURES / "rating"
-#: Two of the draws of 40 words that claims about trees compare: fewer complete words judge nothing.
-FEWEST_WORDS = 80
+LANGUAGE_NAMES = {"en": "English", "nl": "Dutch"}
 #: Names a study's folder in place of the registered one, here and in processes started from here.
 STUDY = "CLAIMS_STUDY"
 
@@ -61,7 +61,7 @@ class Rated:
     def __init__(self, folder: Path | None, name: str = "fresh") -> None:
         self.name = name
         self.folder = folder
-        self._ratings: dict[str, Ratings] = {}
+        self._ratings: dict[str, tuple[Ratings, int]] = {}
 
     @cached_property
     def study(self) -> Study:
@@ -88,9 +88,20 @@ class Rated:
         return self.study.sha256
 
     @property
-    def rehearsal(self) -> bool:
-        """Whether the people are made up, so that nothing here is about a paper."""
-        return self.study.people == "simulated"
+    def kind(self) -> str:
+        """What verdicts on it stand under: "fresh", or, about no paper, "simulated" or "replay".
+
+        People may be made up; and answers that the authors released, asked for once more, would
+        count a second time.
+        """
+        if self.study.people == "simulated":
+            return "simulated"
+        backends = {
+            entry["backend"]
+            for key, entry in self.study.manifest["ratings"].items()
+            if key.split("/")[1] in MODELS
+        }
+        return "replay" if "replay" in backends else "fresh"
 
     def acquire(self, parts: Iterable[str]) -> None:
         """Check that the parts are there in some language; reading them checks the rest.
@@ -125,12 +136,25 @@ class Rated:
         Raises
         ------
         NotRated
-            If a role is missing, or too few words are complete.
+            If a role is missing.
+        TooFew
+            If too few words are complete.
         EvidenceError
-            If a file is missing, was changed, or is not what it should be.
+            If a file is missing, was changed, or is not what it should be, or a model stands in a
+            role that is not its own.
         """
+        table, n = self._counted(language)
+        words = len(table.concepts)
+        if n < (least := fewest(words)):
+            said = f"{n} of {words} {LANGUAGE_NAMES[language]} words have a number from every model"
+            raise TooFew(said, remedy=f"at least {least} must")
+        return table
+
+    def _counted(self, language: str) -> tuple[Ratings, int]:
+        """Return the ratings, however few, and how many words are complete."""
         if language not in self._ratings:
-            self._ratings[language] = self._read(language)
+            table = self._read(language)
+            self._ratings[language] = table, len(table.complete().concepts)
         return self._ratings[language]
 
     def _read(self, language: str) -> Ratings:
@@ -140,21 +164,11 @@ class Rated:
         if missing := self.missing(language):
             msg = f"{language}: {', '.join(missing)} not rated"
             raise NotRated(msg, remedy=self._asks([(role, language) for role in missing]))
-        for role in models_of(language):
-            # Base may have been rated after the models that were tuned from it, or again.
-            if wrong := mistaken(self.study.manifest, f"{language}/{role}"):
-                msg = f"{self.study.folder}: {wrong}; rate the right one with `claims rate`"
-                raise EvidenceError(msg)
+        check_roles(self.study, language)
         roles = models_of(language)
         if self.name == "replicated":
             roles += tuple(role for role in self.study.roles(language) if role not in roles)
-        read = self.study.ratings(language, roles)
-        n = len(read.complete().concepts)
-        if n < FEWEST_WORDS:
-            msg = f"{self.study.folder}: {n} of {len(read.concepts)} words in {language!r} have"
-            remedy = f"a number from every model; at least {FEWEST_WORDS} must"
-            raise NotRated(f"{n} complete words", remedy=f"{msg} {remedy}")
-        return read
+        return self.study.ratings(language, roles)
 
     def training(self) -> pd.DataFrame:
         """Return people's ratings of the training words, laid out as `Released.training` is."""
@@ -190,7 +204,9 @@ class Rated:
     def undefined(self) -> str:
         """Say which answers read so far are all alike, so that nothing correlates with them."""
         said = []
-        for language, ratings in self._ratings.items():
+        for language, (ratings, n) in self._ratings.items():
+            if n < fewest(len(ratings.concepts)):
+                continue
             table = ratings.complete()
             for role, answers in table.models.items():
                 alike = np.flatnonzero(answers.min(axis=0) == answers.max(axis=0))
@@ -211,8 +227,51 @@ class Rated:
                 said.append(f"{role} = {', '.join(names)} ({good:,} answers)")
         return tuple(said)
 
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know of the verdicts: complete words, tuning, leaks; one line each."""
+        asked = [one for one in self.study.languages if not self.missing(one)]
+        said = [self._completeness(one) for one in asked]
+        entries = {
+            role: [self.study.entry(one, role) for one in asked if role in models_of(one)]
+            for role in MODELS[1:]
+        }
+        untold = [role for role, own in entries.items() if not all(x.get("tuned") for x in own)]
+        if untold and self.kind != "replay":
+            were = "was" if len(untold) == 1 else "were"
+            said.append(f"how {', '.join(untold)} {were} tuned is not known")
+        leaks = self.study.manifest["dataset"].get("manifest", {}).get("leaks", {})
+        if n := leaks.get("count", 0):
+            words = "1 word of the data stands" if n == 1 else f"{n} words of the data stand"
+            said.append(f"{words} in train and test in another form")
+        return tuple(filter(None, said))
+
+    def _completeness(self, language: str) -> str:
+        try:
+            table, n = self._counted(language)
+        except EvidenceError:
+            # Told where the language is judged; the other one can be judged without it.
+            return ""
+        return f"{n} of {len(table.concepts)} {LANGUAGE_NAMES[language]} words complete"
+
     def _asks(self, lacking: list[tuple[str, str]]) -> str:
         return _commands(lacking, self.study.folder)
+
+
+def check_roles(study: Study, language: str) -> None:
+    """Refuse a study in which a model stands in a role that is not its own.
+
+    Raises
+    ------
+    EvidenceError
+        If one was tuned otherwise than its role says, or two roles are one model, or one is two.
+    """
+    keys = [f"{language}/{role}" for role in study.roles(language) if role in MODELS]
+    # Base may have been rated after the models that were tuned from it, or again.
+    every = [*(mistaken(study.manifest, key) for key in keys), confused(study.manifest, language)]
+    if wrong := "; ".join(filter(None, every)):
+        msg = f"{study.folder}: {wrong}; rate the right one with `claims rate`"
+        raise EvidenceError(msg)
 
 
 def note(path: Path | None) -> str:

@@ -30,7 +30,8 @@ WORLDS = {
     "featureless": "people's ratings have no clusters and vary alike on every dimension",
     "reversed": "as told, with the models' roles swapped",
     "taught": "as told; tuned on other words' ratings or on questions, a model is Base asked again",
-    "leaked": "as told, but other words' ratings teach as much as a word's own, and questions too",
+    "unspecific": "as taught, but any tuning teaches: on other words' ratings, and on questions",
+    "misplaced": "as taught, but En_FT gives each dimension the answer due to the one before it",
     "orderly": "as told; the bookkeeping is as the paper states it",
     "careless": "as shuffled; the bookkeeping violates what the paper states",
 }

@@ -158,8 +158,10 @@ def _models(
             else {"Base": "Nl_FT", "En_FT": "En_FT", "Nl_FT": "Base"}
         )
         models = {m: models[swap[m]] for m in models}
-    if world in {"taught", "leaked"}:
+    if world in {"taught", "unspecific", "misplaced"}:
         models |= _scrambled(world, models, latent, rng)
+    if world == "misplaced":
+        models["En_FT"] = np.roll(models["En_FT"], 1, axis=1)
     return models
 
 
@@ -168,7 +170,7 @@ def _scrambled(
 ) -> dict[str, np.ndarray]:
     """Return a model tuned on other words' ratings, and QA_FT, as far as they differ from told."""
     roles = [role for role in ("Scrambled", "QA_FT") if role == "Scrambled" or role in models]
-    if world == "leaked":
+    if world == "unspecific":
         like = {"Scrambled": "En_FT", "QA_FT": "Nl_FT"}
         return {role: models[like[role]].copy() for role in roles}
     return {role: _grid(latent + rng.normal(0, 0.35, latent.shape), 1.0) for role in roles}

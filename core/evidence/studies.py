@@ -15,6 +15,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,40 @@ def mistaken(manifest: Mapping[str, Any], key: str) -> str:
     if base and tuned["base"] != base:
         return f"{key}: {name} is no fine-tune of the model that is rated as Base"
     return ""
+
+
+def confused(manifest: Mapping[str, Any], language: str) -> str:
+    """Say which two of the paper's roles are one model, or which is two, or "" if none is.
+
+    Models are told apart by the digest of their weights; where that is not known, by their names
+    and answers.
+
+    Parameters
+    ----------
+    manifest : mapping
+        A study's.
+    language : str
+        Roles are compared in it, and each with itself in the other languages.
+    """
+    ratings = manifest["ratings"]
+    here = {role: ratings[key] for role in MODELS if (key := f"{language}/{role}") in ratings}
+    for one, other in combinations(here, 2):
+        if _same(here[one], here[other]):
+            names = " and ".join(dict.fromkeys((here[one]["model"], here[other]["model"])))
+            return f"{language}/{one} and {language}/{other} are the same model ({names})"
+    for key, there in ratings.items():
+        elsewhere, role = key.split("/")
+        if role in here and not _same(here[role], there):
+            own = f"{here[role]['model']} in {language}"
+            return f"{role} is not one model: {own}, {there['model']} in {elsewhere}"
+    return ""
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    if one.get("digest") and other.get("digest"):
+        return one["digest"] == other["digest"]
+    alike = one["answers"]["sha256"] == other["answers"]["sha256"]
+    return alike or one["model"] == other["model"]
 
 
 @dataclass(frozen=True, eq=False)

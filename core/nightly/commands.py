@@ -6,47 +6,39 @@ import argparse
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from core.evidence.errors import EvidenceError
-from core.evidence.rated import LANGUAGES, STUDY, Rated
-from core.evidence.readers import models_of
+from core.evidence.rated import STUDY, Rated
 from core.evidence.tables import MODELS
 from core.files import write_atomically
-from core.nightly.compare import Drift, Row, baseline, compare, confirm, judged, unreached
+from core.nightly.asking import COMMAND, HANDED_ON, INCOMPLETE, Execute, StopError, place, rate
+from core.nightly.compare import (
+    Drift,
+    Lost,
+    Row,
+    baseline,
+    compare,
+    confirm,
+    judged,
+    lost,
+    unreached,
+)
 from core.nightly.report import MEANINGS, report
 from core.nightly.runs import Night, begin
 from core.paths import CLAIMS, ROOT
+from core.rating.asking.alone import alone
 from core.rating.asking.backends import kind
 from core.rating.dataset import read_manifest
 from core.rating.errors import RatingError
-from core.report.verdicts import VerdictsError, read_problems, read_verdicts
-from core.verdict.lock import LockError, read_lock
+from core.report.verdicts import VerdictsError, nothing_judged, read_problems, read_verdicts
+from core.verdict.lock import Lock, LockError, read_lock
 
-AS_BEFORE, DRIFT, USAGE, INCOMPLETE, FAILED = 0, 1, 2, 3, 4
-#: Options of `claims rate` that are handed on as they are.
-_HANDED_ON = (
-    *("backend", "base_url", "key_env", "concurrency", "prices"),
-    *("revision", "device", "dtype", "batch", "candidates"),
-)
-#: In how many parts a budget is shared out: each role and language, and each once more.
-_SHARES = 2 * sum(len(models_of(language)) for language in LANGUAGES)
-
-_CLAIMS = (sys.executable, "-m", "core.cli")
-
-#: Runs a command, its output into a file if one is given; returns its exit code.
-Execute = Callable[[Sequence[str], Path | None], int]
-
-
-class _StopError(Exception):
-    """The run cannot go on: with this exit code, for this reason."""
-
-    def __init__(self, code: int, why: str) -> None:
-        super().__init__(why)
-        self.code = code
+AS_BEFORE, DRIFT, USAGE, FAILED = 0, 1, 2, 4
 
 
 @dataclass
@@ -55,7 +47,10 @@ class _Found:
 
     rows: list[Row] = field(default_factory=list)
     drifts: list[Drift] = field(default_factory=list)
+    lost: list[Lost] = field(default_factory=list)
+    models: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    lock: Lock = field(default_factory=dict)
 
 
 def execute(command: Sequence[str], output: Path | None = None) -> int:
@@ -74,25 +69,37 @@ def nightly(options: argparse.Namespace, run: Execute = execute) -> int:
     try:
         models = _models(options.model)
         kind(options)
-        night = _begin(options, models)
+        data = read_manifest(options.data)
+        # Two at a time would take each other's night for one that was stopped.
+        with alone(options.out.resolve()):
+            return _alone(options, models, _begin(options, models, data), run)
     except (RatingError, EvidenceError, OSError) as error:
         print(f"claims nightly: {error}", file=sys.stderr)
         return USAGE
+
+
+def _alone(options: argparse.Namespace, models: dict[str, str], night: Night, run: Execute) -> int:
     print(f"run {night.folder}")
-    found, last = _Found(), None
+    found = _Found()
     try:
-        code, last = _night(options, models, night, found, run)
-    except _StopError as stop:
+        code = _night(options, models, night, found, run)
+    except StopError as stop:
         code = stop.code
         found.notes.append(str(stop))
     except (RatingError, EvidenceError, VerdictsError, LockError, OSError) as error:
         code = FAILED
         found.notes.append(str(error))
+    except Exception as error:
+        # Exit code 1 is for a verdict that changed, and for nothing else.
+        traceback.print_exc()
+        code = FAILED
+        found.notes.append(f"{type(error).__name__}: {error}")
     path = night.folder / "report.md"
-    text = report(night.manifest, code, found.rows, found.drifts, found.notes)
+    told = (found.rows, found.drifts, found.lost, found.models, found.notes, found.lock)
+    text = report(night.manifest, code, *told)
     write_atomically(path, text)
     if code in {AS_BEFORE, DRIFT}:
-        night.finish(code, last)
+        night.finish(code)
     print(text, end="")
     print(f"wrote {path} and what it rests on beside it: {MEANINGS[code]}")
     return code
@@ -111,9 +118,9 @@ def _models(given: Sequence[str]) -> dict[str, str]:
     return {role: model for role, _, model in pairs}
 
 
-def _begin(options: argparse.Namespace, models: dict[str, str]) -> Night:
-    data = read_manifest(options.data)
-    told = {name: str(getattr(options, name)) for name in (*_HANDED_ON, "budget", "seed")}
+def _begin(options: argparse.Namespace, models: dict[str, str], data: Mapping[str, Any]) -> Night:
+    # Not the budget: with a larger one a run goes on.
+    told = {name: str(getattr(options, name)) for name in (*HANDED_ON, "seed")}
     told |= {"models": models, "embed": options.embed, "dataset": data["digest"]}
     shown = {
         "people": data["people"],
@@ -128,100 +135,86 @@ def _begin(options: argparse.Namespace, models: dict[str, str]) -> Night:
 
 def _night(
     options: argparse.Namespace, models: dict[str, str], night: Night, found: _Found, run: Execute
-) -> tuple[int, dict[str, Any]]:
-    """Go through the steps; return the exit code and what the next run is held against."""
-    _rate(options, models, night, night.study(), options.seed, run)
+) -> int:
+    """Go through the steps and keep what the next run is held against; return the exit code."""
+    before, study = night.before, night.study()
+    failed = rate(options, models, night, study, options.seed, run)
+    known = before.get("models", {}) | _rated(study)
+    found.models = _others(before.get("models", {}), known)
+    found.notes += failed
     for name in options.embed:
-        if code := run([*_CLAIMS, "embed", "--model", _place(name)], None):
+        if code := run([*COMMAND, "embed", "--model", place(name)], None):
             found.notes.append(f"`claims embed --model {name}` ended with {code}")
-    found.rows = _judge(options, night, night.study(), run)
+    found.rows = _judge(options, night, study, run)
     found.notes += _left_out(found.rows)
-    dataset, before = night.manifest["dataset"], night.before
-    same = before.get("dataset", dataset) == dataset
-    if not same:
-        found.notes.append("the last run was on other data: it is not compared with")
-    if not before["verdicts"]:
+    on = {"dataset": night.manifest["dataset"], "people": night.manifest["people"]}
+    then = before["verdicts"]
+    if not then:
         found.notes.append("a first run: there is no earlier one to compare with")
-    lock = read_lock(CLAIMS / "lock.toml")
-    found.drifts = compare(before["verdicts"] if same else [], found.rows, lock)
+    elif any(before.get(name) != value for name, value in on.items()):
+        found.notes.append("the last run was on other data: it is not compared with")
+        then = []
+    found.lost = lost(then, found.rows)
+    found.lock = read_lock(CLAIMS / "lock.toml")
+    found.drifts = compare(then, found.rows, found.lock)
+    unfinished = bool(failed)
     if found.drifts:
         print(f"{len(found.drifts)} verdicts changed: once more with another seed")
-        found.drifts = confirm(found.drifts, _again(options, models, night, run))
+        again, failed = _again(options, models, night, run)
+        found.drifts = confirm(found.drifts, again)
+        found.notes += [f"the second time {one}" for one in failed]
+        unfinished |= bool(failed) and any(one.again is None for one in found.drifts)
     if missing := unreached(found.rows):
-        raise _StopError(INCOMPLETE, f"{len(missing)} claims lack ratings: {missing[0]['settles']}")
-    confirmed = any(one.confirmed for one in found.drifts)
-    rows = baseline(found.rows, found.drifts)
-    last = {"dataset": dataset, "people": night.manifest["people"], "verdicts": rows}
-    return DRIFT if confirmed else AS_BEFORE, last
+        found.notes.append(f"{len(missing)} claims lack ratings: {missing[0]['settles']}")
+    night.keep({**on, "models": known, "verdicts": baseline(then, found.rows, found.drifts)})
+    if any(one.confirmed for one in found.drifts):
+        return DRIFT
+    return INCOMPLETE if unfinished or missing else AS_BEFORE
 
 
 def _again(
     options: argparse.Namespace, models: dict[str, str], night: Night, run: Execute
-) -> list[Row]:
+) -> tuple[list[Row], list[str]]:
     """Judge with another seed, of models that draw on what they answer to another seed."""
-    seed, study = (options.seed or 0) + 1, night.study()
+    seed, study, failed = (options.seed or 0) + 1, night.study(), []
     if kind(options) != "local":
         study = night.study(again=True)
-        _rate(options, models, night, study, seed, run)
-    return _judge(options, night, study, run, seed)
+        failed = rate(options, models, night, study, seed, run)
+    return _judge(options, night, study, run, seed), failed
 
 
-def _rate(
-    options: argparse.Namespace,
-    models: dict[str, str],
-    night: Night,
-    study: Path,
-    seed: int | None,
-    run: Execute,
-) -> None:
-    """Put the words to every model that has not answered them all."""
-    failed = []
-    for language in LANGUAGES:
-        for role in models_of(language):
-            begun = (study / "manifest.json").exists()
-            if begun and role not in Rated(study).missing(language):
-                continue
-            what = ["--model", _place(models[role]), "--as", role, "--language", language]
-            where = ["--data", str(options.data.resolve()), "--store", str(night.store)]
-            command = [*_CLAIMS, "rate", *what, *where, "--out", str(study)]
-            code = run([*command, *_handed_on(options, seed)], None)
-            if code in {130, -2}:
-                raise KeyboardInterrupt
-            if code:
-                failed.append(f"{role} in {language} (`claims rate` ended with {code})")
-    if failed:
-        why = "run the same command again to go on"
-        raise _StopError(INCOMPLETE, f"not rated in full: {', '.join(failed)}; {why}")
+def _rated(study: Path) -> dict[str, str]:
+    """Return the model that answered in each role, its digest with it where that is known."""
+    ratings = Rated(study).study.manifest["ratings"]
+    names = {key.partition("/")[2]: entry["model"] for key, entry in ratings.items()}
+    return {role: names[role] for role in MODELS if role in names}
 
 
-def _handed_on(options: argparse.Namespace, seed: int | None) -> list[str]:
-    values = {name: getattr(options, name) for name in _HANDED_ON}
-    if values["prices"]:
-        values["prices"] = values["prices"].resolve()
-    values["seed"] = seed
-    values["budget"] = None if options.budget is None else options.budget / _SHARES
-    given = {name: value for name, value in values.items() if value not in {None, ""}}
-    return [x for name, value in given.items() for x in (f"--{name.replace('_', '-')}", str(value))]
-
-
-def _place(model: str) -> str:
-    """Return a folder's full path, as commands are run from the checkout; or a hub's name."""
-    return str(Path(model).resolve()) if Path(model).exists() else model
+def _others(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    return [
+        f"{role} is another model than last time: {model}, was {before[role]}"
+        for role, model in now.items()
+        if before.get(role, model) != model
+    ]
 
 
 def _judge(
     options: argparse.Namespace, night: Night, study: Path, run: Execute, seed: int = 0
 ) -> list[Row]:
-    """Judge a study, unless that was done; the controls are run with the first seed only."""
+    """Judge a study, unless that was done; the controls are run with the first seed only.
+
+    What was judged when ratings were missing is judged again.
+    """
     path, told = night.verdicts(again=seed > 0), night.folder / "judging.txt"
-    if not path.exists():
+    if not path.exists() or unreached(read_verdicts(path)):
+        path.unlink(missing_ok=True)
         command = [sys.executable, "-m", "pytest", "claims/", "--evidence", "fresh", "-q"]
         command += ["--study", str(study), "--verdicts", str(path)]
         command += ["--seed", str(seed), "-m", "fresh"] if seed else []
         command += ["--resamples", str(options.resamples)] if options.resamples else []
         code = run(command, told)
         if not path.exists():
-            raise _StopError(FAILED, f"pytest ended with {code} and no verdicts: see {told}")
+            raise StopError(FAILED, f"pytest ended with {code} and no verdicts: see {told}")
     rows: list[Row] = [*read_verdicts(path)]
     problems = read_problems(path)
     problems += [row["complaint"] for row in rows if row["expects"] and row["complaint"]]
@@ -229,15 +222,17 @@ def _judge(
         settles = unreached(rows)[0]["settles"]
         problems, code = [f"nothing could be judged: {settles}"], INCOMPLETE
     else:
-        code = FAILED
+        # That models answer too little for any verdict is what was found.
+        silent = nothing_judged(rows, ["fresh"]) if judged(rows) else []
+        problems, code = [one for one in problems if one not in silent], FAILED
     if problems:
         # Out of the way, so that the same command judges again.
         path.replace(path.with_name(f"failed-{path.name}"))
-        raise _StopError(code, f"{problems[0]}; {len(problems)} problems in all: see {told}")
+        raise StopError(code, f"{problems[0]}; {len(problems)} problems in all: see {told}")
     return rows
 
 
 def _left_out(rows: Sequence[Row]) -> list[str]:
     """Say what the ratings do not tell, and what to do about it."""
-    settles = [row["settles"] for row in rows if row["reason"] == "not-given"]
+    settles = [row["settles"] for row in rows if row["reason"] in {"not-given", "too-few"}]
     return [f"{settles.count(one)} claims not judged: {one}" for one in dict.fromkeys(settles)]

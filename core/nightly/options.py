@@ -22,11 +22,14 @@ def add_commands(commands: Any) -> None:
         "what they answer, and compare with the last run and with the reviewed verdicts. What "
         "changed is rated and judged once more with another seed. A run that was stopped goes on "
         "where it was when the same command is given again; each run asks anew. "
-        "Of a budget, each role and language has an equal share, and once more for asking again.",
-        epilog="Exit codes: 0 as before, or the first run; 1 a verdict changed, and did again in "
-        "the second run; 2 wrong usage, or data that cannot be read; 3 ratings are missing: run it "
-        "again to go on; 4 judging failed; 130 stopped by hand. A verdict that changed and changed "
-        "back is reported as unsteady, and is 0.",
+        "A budget is the night's, however often it is stopped: what its answers cost is taken off "
+        "it before anything more is asked.",
+        epilog="Exit codes: 0 as before, or the first run; 1 a verdict changed, or a claim is no "
+        "longer judged, and the second run did not come back to the old verdict; 2 wrong usage, or "
+        "data that cannot be read; 3 ratings are missing, and what could be judged is as before: "
+        "run it again to go on; 4 judging failed; 130 stopped by hand. A verdict that changed and "
+        "changed back is reported as unsteady, and is 0. Where ratings are missing and a verdict "
+        "changed, it is 1.",
     )
     parser.add_argument(
         "--model",

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from core.nightly.compare import Drift, Row, judged, unreached
+from core.nightly.compare import Drift, Lost, Row, judged, other_than_released, unreached
 from core.report.terminal import measured
 from core.report.verdicts import tally
+from core.verdict.lock import Lock
 
 MEANINGS = {
     0: "as before",
@@ -22,7 +23,10 @@ def report(
     code: int,
     rows: Sequence[Row],
     drifts: Sequence[Drift],
+    lost: Sequence[Lost],
+    models: Sequence[str],
     notes: Sequence[str],
+    lock: Lock,
 ) -> str:
     """Return the report.
 
@@ -35,29 +39,37 @@ def report(
     rows : sequence of mapping
         All rows of ``verdicts.json``; none if nothing was judged.
     drifts : sequence of Drift
+    lost : sequence of Lost
+        What an earlier run judged and this one did not.
+    models : sequence of str
+        Which models are others than the last run's, a line each.
     notes : sequence of str
         What else there is to say, a line each.
+    lock : mapping
+        The reviewed verdicts, those on the authors' own outputs among them.
     """
-    return "\n".join(_lines(manifest, code, rows, drifts, notes)) + "\n"
+    lines = [*_head(manifest, code, models), *_found(rows, drifts), *_lost(lost)]
+    lines += _beside_release(rows, lock)
+    return "\n".join([*lines, *(f"- {note}" for note in notes)]) + "\n"
 
 
-def _lines(
-    manifest: Mapping[str, Any],
-    code: int,
-    rows: Sequence[Row],
-    drifts: Sequence[Drift],
-    notes: Sequence[str],
-) -> Iterator[str]:
+def _head(manifest: Mapping[str, Any], code: int, models: Sequence[str]) -> Iterator[str]:
     yield f"# Claims, run of {manifest['began']}: {MEANINGS[code]}"
     yield ""
     if manifest["people"] == "simulated":
         yield "**Rehearsal: people are made up; nothing here is about the paper.**"
+        yield ""
+    for line in models:
+        yield f"**{line}**"
         yield ""
     for role, model in manifest["models"].items():
         yield f"- {role}: {model}"
     yield f"- dataset: {manifest['dataset'][:12]} ({manifest['people']})"
     yield f"- code: {manifest['code']['commit']}"
     yield ""
+
+
+def _found(rows: Sequence[Row], drifts: Sequence[Drift]) -> Iterator[str]:
     if rows:
         yield from _tally(rows)
         yield ""
@@ -67,8 +79,27 @@ def _lines(
     elif judged(rows):
         yield "No verdict changed."
         yield ""
-    for note in notes:
-        yield f"- {note}"
+
+
+def _lost(lost: Sequence[Lost]) -> Iterator[str]:
+    for now in dict.fromkeys(one.now for one in lost):
+        names = [one.before["claim"] for one in lost if one.now == now]
+        yield f"No longer judged, {now}: {', '.join(names)}"
+        yield ""
+
+
+def _beside_release(rows: Sequence[Row], lock: Lock) -> Iterator[str]:
+    shared, others = other_than_released(rows, lock)
+    if shared:
+        yield f"{shared - len(others)} of {shared} verdicts are those on the authors' own outputs."
+        yield ""
+    if others:
+        yield "| otherwise | on the authors' outputs | here |"
+        yield "| --- | --- | --- |"
+        for row in others:
+            reviewed = lock[row["claim"], "released"].value
+            yield f"| {row['claim']} | {reviewed} | {row['verdict']} {measured(row)} |"
+        yield ""
 
 
 def _tally(rows: Sequence[Row]) -> Iterator[str]:
@@ -85,6 +116,6 @@ def _table(drifts: Sequence[Drift]) -> Iterator[str]:
     yield "| claim | was | is | before | after | held against | second run |"
     yield "| --- | --- | --- | --- | --- | --- | --- |"
     for one in drifts:
-        before = measured(one.before) if one.before else ""
-        cells = (one.claim, one.was, one.now, before, measured(one.after), one.against, one.state)
+        before, after = (measured(row) if row else "" for row in (one.before, one.after))
+        cells = (one.claim, one.was, one.now, before, after, one.against, one.state)
         yield f"| {' | '.join(cells)} |"

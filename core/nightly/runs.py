@@ -53,11 +53,13 @@ class Night:
         """What the run is held against, as it was when it began."""
         return _read(self.folder / "before.json")
 
-    def finish(self, code: int, last: Mapping[str, Any] | None) -> None:
-        """Note that the run is over, and what the next one is held against, if that is this."""
-        if last is not None:
-            content = {"schema": SCHEMA, "run": self.folder.name, **last}
-            _write(self.folder.parent / LAST, content)
+    def keep(self, last: Mapping[str, Any]) -> None:
+        """Note what the next run is held against."""
+        content = {"schema": SCHEMA, "run": self.folder.name, **last}
+        _write(self.folder.parent / LAST, content)
+
+    def finish(self, code: int) -> None:
+        """Note that the run is over: the same command begins another."""
         finished = {"finished": _now(), "exit": code}
         _write(self.folder / MANIFEST, dict(self.manifest) | finished)
 

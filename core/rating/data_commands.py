@@ -6,10 +6,11 @@ import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from core.evidence.errors import EvidenceError
 from core.evidence.readers import dimensions_of
 from core.evidence.released import Released
 from core.rating.bilingual import PAPER, STEPS, Construction
-from core.rating.dataset import MANIFEST, Dataset, read_manifest, write_dataset
+from core.rating.dataset import MANIFEST, Dataset, read_dataset, read_manifest, write_dataset
 from core.rating.errors import RatingError
 from core.rating.examples import RECIPES, examples
 from core.rating.making import Files, Made, from_norms, from_rehearsal, from_release
@@ -117,16 +118,22 @@ def _some(lines: Sequence[str]) -> Iterator[str]:
 
 
 def _there(folder: Path, dataset: Dataset, *, force: bool) -> bool:
-    """Return whether the folder holds this data set; another one is refused unless forced."""
-    if not (folder / MANIFEST).exists():
+    """Return whether the folder holds this data set, whole; another is refused unless forced."""
+    if force or not (folder / MANIFEST).exists():
         return False
-    manifest = read_manifest(folder)
-    if manifest.get("digest") == dataset.digest and manifest.get("people") == dataset.people:
-        return not force
-    if not force:
+    try:
+        manifest = read_manifest(folder)
+    except EvidenceError as error:
+        msg = f"{error}; what {folder} holds is not known: give another --out, or --force to do so"
+        raise RatingError(msg) from error
+    if manifest.get("digest") != dataset.digest or manifest.get("people") != dataset.people:
         msg = (
             f"{folder} holds another data set ({manifest.get('people')}, "
             f"{str(manifest.get('digest'))[:12]}): give another --out, or --force to replace it"
         )
         raise RatingError(msg)
-    return False
+    try:
+        return read_dataset(folder).digest == dataset.digest
+    except EvidenceError as error:
+        print(f"{error}: made again")
+        return False

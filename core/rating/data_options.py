@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from core.arguments import at_least_one, seed
+from core.arguments import at_least_one, folder, seed
 from core.rating.errors import RatingError
 
 DATA = Path("runs/data")
@@ -33,7 +33,7 @@ def add_commands(commands: Any) -> None:
         help="norms: the published norms, in full; release: what the paper's release holds of "
         "them; rehearsal: a made-up world, to try the pipeline on",
     )
-    parser.add_argument("--out", type=Path, default=DATA, metavar="DIR", help=f"default: {DATA}")
+    parser.add_argument("--out", type=folder, default=DATA, metavar="DIR", help=f"default: {DATA}")
     parser.add_argument("--seed", type=seed, default=0, help="of all draws (default: 0)")
     parser.add_argument(
         "--words", type=at_least_one, metavar="N", help="pairs of a rehearsal (default: 400)"

@@ -179,6 +179,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise EvidenceError(f"{path}: cannot be read: {error!r}; {_AGAIN}") from error
     if schema != SCHEMA:
         raise EvidenceError(f"{path}: schema {schema!r}, expected {SCHEMA}; {_AGAIN}")
+    if absent := [name for name in ("people", "digest", "files") if name not in manifest]:
+        raise EvidenceError(f"{path}: does not say its {', '.join(absent)}; {_AGAIN}")
     return manifest
 
 

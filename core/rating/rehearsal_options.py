@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from core.arguments import seed
+from core.arguments import folder, seed
 
 OUT = Path("runs/rehearsal")
 
@@ -23,7 +23,7 @@ def add_commands(commands: Any) -> None:
         epilog="Judge it with `pytest claims/ --evidence fresh`: its rows are marked as simulated "
         "and say nothing about the paper.",
     )
-    parser.add_argument("--out", type=Path, default=OUT, metavar="DIR", help=f"default: {OUT}")
+    parser.add_argument("--out", type=folder, default=OUT, metavar="DIR", help=f"default: {OUT}")
     parser.add_argument("--seed", type=seed, default=0, help="of all draws (default: 0)")
     parser.set_defaults(command=_rehearse)
 

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from core.report.verdicts import listed, tally
-from core.verdict.claim import NOT_REACHED
+from core.verdict.claim import NOT_REACHED, ON_STUDIES
 
 WIDTHS = {"claim": 34, "says/criterion": 15, "measured [interval]": 24, "n": 5, "verdict": 13}
 RULE = 100
@@ -30,6 +30,16 @@ LETTERS = {
     "inconclusive": "?",
     "untested": "u",
     "control": ".",
+}
+
+#: How the summary calls the tiers of this machine, and what it says of those about no paper.
+_MADE_HERE = {
+    "fresh": ("fresh", ""),
+    "simulated": ("rehearsal", "people are made up; nothing here is about the paper"),
+    "replay": (
+        "replay",
+        "the released answers, once more; a check of store and parser, not evidence",
+    ),
 }
 
 Row = Mapping[str, Any]
@@ -117,30 +127,36 @@ def summary(records: Sequence[Row]) -> Iterator[str]:
 
 def _fresh(records: Sequence[Row]) -> Iterator[str]:
     """Yield what the verdicts of this machine rest on, and how many nobody reviewed."""
-    judged = {
-        tier: [r for r in records if r["tier"] == tier and r["estimate"] is not None]
-        for tier in ("fresh", "simulated")
-    }
-    for tier, shown in (("fresh", "fresh"), ("simulated", "rehearsal")):
-        models = [r["evidence"]["models"] for r in judged[tier] if "models" in r["evidence"]]
-        if names := dict.fromkeys(name for one in models for name in one.split("; ")):
+    judged = [r for r in records if r["estimate"] is not None]
+    for tier, (shown, remark) in _MADE_HERE.items():
+        own = [r for r in judged if r["tier"] == tier]
+        if names := _parts(own, "models"):
             yield f"{shown}: judged on {', '.join(names)}"
-    if judged["simulated"]:
-        yield "rehearsal: people are made up; nothing here is about the paper"
-    if new := sum(not r["locked"] for r in judged["fresh"]):
+        if notes := _parts(own, "notes"):
+            yield f"{shown}: {'; '.join(notes)}"
+        if own and remark:
+            yield f"{shown}: {remark}"
+    reviewable = [r for r in judged if r["tier"] == "fresh" and r["paper"] not in ON_STUDIES]
+    if new := sum(not r["locked"] for r in reviewable):
         are = "verdict is" if new == 1 else "verdicts are"
         yield f"fresh: {new} {are} new; `--update-lock` takes them as reviewed"
+
+
+def _parts(records: Sequence[Row], name: str) -> list[str]:
+    """Return what rows say of their evidence, each part once."""
+    said = (r["evidence"].get(name, "") for r in records)
+    return list(dict.fromkeys(part for one in said if one for part in one.split("; ")))
 
 
 def _not_reached(records: Sequence[Row]) -> Iterator[str]:
     without = [r["settles"] for r in listed(records) if r["reason"] == "weights"]
     if without:
         yield f"{_claims(len(without))} untested for want of weights: {_in_one(without)}"
-    missed = [r for r in records if r["reason"] in NOT_REACHED]
+    missed = [r for r in records if r["reason"] in NOT_REACHED | {"too-few"}]
     for tier, reason in sorted({(r["tier"], r["reason"]) for r in missed}):
         which = [r for r in missed if (r["tier"], r["reason"]) == (tier, reason)]
         settles = which[0]["settles"]
-        if reason == "not-rated":
+        if reason in {"not-rated", "too-few"}:
             commands = dict.fromkeys(one for r in which for one in r["settles"].split(" && "))
             settles = " && ".join(commands)
         yield f"{tier}: {_claims(len(which))} not judged ({reason}): {settles}"

@@ -12,7 +12,7 @@ from typing import Any
 
 from core.evidence.embedded import checkpoints
 from core.files import write_atomically
-from core.verdict.claim import NOT_REACHED, Claim
+from core.verdict.claim import NO_PAPER, NOT_REACHED, ON_STUDIES, Claim
 from core.verdict.record import Record
 
 SCHEMA = 1
@@ -21,6 +21,11 @@ FAIL_ON = {
     "drift": (),
     "refuted": ("refuted", "inconsistent"),
     "inconclusive": ("refuted", "inconsistent", "inconclusive"),
+}
+#: How verdicts on a study that is about no paper are headed.
+_APART = {
+    "simulated": "rehearsal on simulated people",
+    "replay": "replay of the released answers",
 }
 _REMEDY = "run `pytest claims/` to write it"
 FIELDS = {field.name for field in fields(Record)} | {"complaint"}
@@ -120,7 +125,7 @@ def unwanted(
         r
         for r in records
         if r["verdict"] in set(verdicts)
-        and not (r["expects"] or r["ours"] or r["tier"] == "simulated")
+        and not (r["expects"] or r["ours"] or r["tier"] in NO_PAPER)
     ]
     return [f"--fail-on {option}: {len(found)} claims"] if found else []
 
@@ -139,8 +144,8 @@ def nothing_judged(records: Iterable[Mapping[str, Any]], selected: Iterable[str]
     if judgeable != {"control"}:
         judgeable -= {"control"}
     judged = {r["tier"] for r in records if r["estimate"] is not None}
-    # A rehearsal is asked for as fresh evidence.
-    judged |= {"fresh"} if "simulated" in judged else set()
+    # Rehearsals and replays are asked for as fresh evidence.
+    judged |= {"fresh"} if judged & NO_PAPER else set()
     silent = judgeable and not judgeable & judged
     return ["nothing was judged: a silent green is a lie"] if silent else []
 
@@ -170,17 +175,15 @@ def listed(records: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 def tally(records: Iterable[Mapping[str, Any]]) -> dict[str, Counter[str]]:
     """Count verdicts per paper, of the rows that are `listed`.
 
-    Apart stand our own checks, verdicts on made-up people, which are about no paper, and verdicts
-    on fresh evidence of claims that the release judges in the same run.
+    Apart stand our own checks, and verdicts on a study: on fresh evidence, and on made-up people
+    or a replay, which are about no paper.
     """
     counts: dict[str, Counter[str]] = {}
-    rows = listed(records)
-    released = {record["claim"] for record in rows if record["tier"] == "released"}
-    for record in rows:
+    for record in listed(records):
         heading = f"{record['paper']}, our own checks" if record["ours"] else record["paper"]
-        if record["tier"] == "simulated":
-            heading = f"{record['paper']}, rehearsal on simulated people"
-        elif record["tier"] == "fresh" and record["claim"] in released:
+        if record["tier"] in _APART:
+            heading = f"{record['paper']}, {_APART[record['tier']]}"
+        elif record["tier"] == "fresh" and record["paper"] in ON_STUDIES:
             heading += ", fresh"
         counts.setdefault(heading, Counter())[record["verdict"]] += 1
     return counts

@@ -10,6 +10,11 @@ from core.verdict.criterion import Criterion
 
 TIERS = ("reported", "released", "replicated", "fresh")
 
+#: The papers whose claims are judged, on what was made here, on a study: models that were asked.
+ON_STUDIES = frozenset({"sensorimotor", "coverage"})
+#: What verdicts on a study that is about no paper stand under: people made up, released answers.
+NO_PAPER = frozenset({"simulated", "replay"})
+
 #: Why a claim has no verdict: the closed list.
 REASONS = {
     "not-released": "the authors did not release what would settle it",
@@ -19,6 +24,7 @@ REASONS = {
     "weights": "the weights of a model that it is about were not run here",
     "not-rated": "the ratings behind it were not asked for here",
     "not-given": "the ratings made here do not say it, such as how sure a model was",
+    "too-few": "too few words have a number from every model",
     "undefined": "what it measures has no value on this evidence, such as a correlation of answers "
     "that are all alike",
     "unreachable": "the evidence could not be fetched",
@@ -28,7 +34,7 @@ REASONS = {
 #: The reasons that are about this run, not about the claim.
 NOT_REACHED = frozenset({"unreachable", "not-asked", "not-rated", "not-given"})
 #: Those with which nothing is there to be reviewed.
-NOT_REVIEWED = NOT_REACHED | {"weights", "undefined"}
+NOT_REVIEWED = NOT_REACHED | {"weights", "too-few", "undefined"}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.files import write_atomically
-from core.verdict.claim import NOT_REVIEWED, Claim
+from core.verdict.claim import NOT_REVIEWED, ON_STUDIES, Claim
 from core.verdict.criterion import Verdict
 
 #: Which verdict was reviewed for a claim (id) on a tier.
@@ -63,8 +63,16 @@ def write_lock(path: Path, lock: Lock) -> None:
 
 
 def lockable(claims: Iterable[Claim]) -> frozenset[tuple[str, str]]:
-    """Return what the lock may hold: every claim on each of its tiers, "none" if it has none."""
-    return frozenset((claim.id, tier) for claim in claims for tier in claim.tiers or ("none",))
+    """Return what the lock may hold: every claim on each of its tiers, "none" if it has none.
+
+    Not verdicts on a study: they are about the models of whoever asked them.
+    """
+    return frozenset(
+        (claim.id, tier)
+        for claim in claims
+        for tier in claim.tiers or ("none",)
+        if tier != "fresh" or claim.paper not in ON_STUDIES
+    )
 
 
 def reviewed(
@@ -72,9 +80,8 @@ def reviewed(
 ) -> dict[tuple[str, str], Verdict]:
     """Return the lock with a run's verdicts in it.
 
-    Verdicts of claims, or on tiers, that are no longer registered go; claims that the run did not
-    judge keep what was reviewed; controls are known, not reviewed, and never enter, nor do
-    verdicts on made-up people, whose tier no claim has.
+    What the lock may not hold goes, see `lockable`; claims that the run did not judge keep what
+    was reviewed; controls are known, not reviewed, and never enter.
     """
     registered = lockable(claims)
     kept = {key: verdict for key, verdict in lock.items() if key in registered}

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from core.verdict.case import Case
+from core.verdict.claim import NO_PAPER
 from core.verdict.criterion import Criterion, Verdict, deciding, judge
 from core.verdict.estimate import Estimate, Measured, as_family
 
@@ -188,7 +189,7 @@ def complaint(record: Record, locked: Verdict | None) -> str:
     if record.expects == "fails" and favourable:
         return f"negative control: {record.claim} fails in {world}, yet is {record.verdict}"
     # What a user's own run finds is news: there is nothing to hold it against before a review.
-    new = record.tier in {"fresh", "simulated"} and locked is None
+    new = record.tier in {"fresh", *NO_PAPER} and locked is None
     if record.expects or new or record.verdict == locked:
         return ""
     if locked is None:

@@ -7,16 +7,20 @@ import numpy as np
 import pytest
 
 from core.evidence import bodies, rated
-from core.evidence.errors import EvidenceError, NotGiven, NotRated
+from core.evidence.errors import EvidenceError, NotGiven, NotRated, TooFew
 from core.evidence.rated import STUDY, Rated, chosen, note, on_study
 from core.evidence.readers import models_of
 from core.evidence.replicated import Replicated
 from core.evidence.studies import registered
 from core.evidence.tables import ALL, MODELS, SENSORY
+from core.paths import CLAIMS
 from core.rating.study import add_ratings, begin_study, register
+from core.verdict.claim import ON_STUDIES
+from core.verdict.registry import load_registries
 from tests.rating.studies import answers, dataset, rate, whole_study
 
 ABOUT = {"model": "tiny", "backend": "local"}
+ROLES = {role: {"model": f"tiny-{role}", "backend": "local"} for role in MODELS}
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +57,7 @@ def test_people_and_the_four_models_are_those_of_the_files(whole, data):
     assert np.array_equal(english.human_sd[:, 5], test["Visual.SD"])
     assert np.array_equal(english.human_n[:, 5], test["Visual.N"])
     assert not set(evidence.training()["Word"]) & set(english.concepts)
-    assert evidence.rehearsal
+    assert evidence.kind == "simulated"
     assert evidence.models[0] == f"Base = tiny-Base ({17 * len(test):,} answers)"
 
 
@@ -119,10 +123,112 @@ def test_too_few_complete_words_judge_nothing(begun, data):
     given = answers(data, "QA_FT", "en")
     given.loc[: 11 * 9, ["rating", "status"]] = [np.nan, "non_numeric"]
     add_ratings(begun, "QA_FT", "en", given, ABOUT)
-    with pytest.raises(NotRated) as error:
+    assert Rated(begun).notes[0] == "78 of 88 English words complete"
+    with pytest.raises(TooFew) as error:
         Rated(begun).ratings("en")
-    assert "78 of 88 words" in error.value.settles
+    assert error.value.code == "too-few"
+    assert "78 of 88 English words" in error.value.settles
     assert "at least 80" in error.value.settles
+
+
+def test_half_of_the_words_must_be_complete_however_many_there_are(tmp_path):
+    large = dataset(words=500)
+    begin_study(tmp_path, large)
+    for role in MODELS:
+        rate(tmp_path, large, role, "en")
+    for n, enough in ((99, False), (100, True)):
+        given = answers(large, "QA_FT", "en")
+        given.loc[n * 11 :, ["rating", "status"]] = [np.nan, "non_numeric"]
+        add_ratings(tmp_path, "QA_FT", "en", given, ROLES["QA_FT"])
+        evidence = Rated(tmp_path)
+        assert evidence.notes[0] == f"{n} of 200 English words complete"
+        if enough:
+            assert len(evidence.ratings("en").concepts) == 200
+        else:
+            with pytest.raises(TooFew, match=r"99 of 200 .* at least 100"):
+                evidence.ratings("en")
+        assert evidence.undefined() == ""
+
+
+@pytest.mark.parametrize(
+    ("people", "backend", "role", "kind"),
+    [
+        ("norms", "local", "Base", "fresh"),
+        ("release", "batch", "Base", "fresh"),
+        ("release", "replay", "Base", "replay"),
+        ("norms", "replay", "QA_FT", "replay"),
+        ("norms", "replay", "Mine", "fresh"),
+        ("simulated", "replay", "Base", "simulated"),
+    ],
+)
+def test_released_answers_and_made_up_people_are_no_fresh_evidence(
+    tmp_path, people, backend, role, kind
+):
+    real = dataset(words=20, people=people)
+    begin_study(tmp_path, real)
+    rate(tmp_path, real, "En_FT", "en")
+    about = {"model": "m", "backend": backend}
+    given = answers(real, "Base", "en")
+    add_ratings(tmp_path, role, "en", given, about)
+    assert Rated(tmp_path).kind == kind
+
+
+def test_what_is_not_known_of_the_tuning_and_words_that_leak_are_noted(tmp_path):
+    real = dataset()
+    folder = whole_study(tmp_path, real)
+    tuned = {"scrambled": False, "base": "b" * 64, "data": real.digest}
+    for language in ("en", "nl"):
+        about = ROLES["Nl_FT"] | {"tuned": tuned | {"recipe": "Nl_FT"}}
+        add_ratings(folder, "Nl_FT", language, answers(real, "Nl_FT", language), about)
+    assert Rated(folder).notes == (
+        "88 of 88 English words complete",
+        "88 of 88 Dutch words complete",
+        "how En_FT, QA_FT were tuned is not known",
+    )
+    for n, said in ((15, "15 words of the data stand"), (1, "1 word of the data stands")):
+        manifest = json.loads((folder / "manifest.json").read_text())
+        manifest["dataset"]["manifest"]["leaks"] = {"count": n, "compared by": "lemma"}
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+        assert Rated(folder).notes[-1] == f"{said} in train and test in another form"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "said"),
+    [
+        # The same weights under two names, one name without weights known, the same answers.
+        ({"model": "a", "digest": "d" * 64}, {"model": "b", "digest": "d" * 64}, r"\(a and b\)"),
+        ({"model": "a"}, {"model": "a"}, r"\(a\)"),
+        ({"model": "a", "digest": "d" * 64}, {"model": "a"}, r"\(a\)"),
+    ],
+)
+def test_one_model_in_two_roles_is_refused(begun, data, one, other, said):
+    for role in MODELS:
+        rate(begun, data, role, "en")
+    Rated(begun).ratings("en")
+    for role, about in (("Base", one), ("QA_FT", other)):
+        add_ratings(begun, role, "en", answers(data, role, "en"), {"backend": "local"} | about)
+    with pytest.raises(EvidenceError, match=f"en/Base and en/QA_FT are the same model {said}"):
+        Rated(begun).ratings("en")
+
+
+def test_the_same_answers_are_one_model_unless_the_weights_are_known_to_differ(begun, data):
+    for role in MODELS:
+        rate(begun, data, role, "en")
+    given = answers(data, "Base", "en")
+    add_ratings(begun, "QA_FT", "en", given, ROLES["QA_FT"])
+    with pytest.raises(EvidenceError, match="en/Base and en/QA_FT are the same model"):
+        Rated(begun).ratings("en")
+    for role, letter in (("Base", "a"), ("QA_FT", "b")):
+        add_ratings(begun, role, "en", given, ABOUT | {"digest": letter * 64})
+    assert Rated(begun).ratings("en").models
+
+
+def test_a_role_is_one_model_in_every_language(tmp_path, data):
+    folder = whole_study(tmp_path, data)
+    add_ratings(folder, "Base", "nl", answers(data, "Base", "nl"), ABOUT)
+    for language in ("en", "nl"):
+        with pytest.raises(EvidenceError, match=r"Base is not one model: .*tiny in nl"):
+            Rated(folder).ratings(language)
 
 
 def test_a_study_of_nothing_says_all_that_there_is_to_do(tmp_path, begun):
@@ -200,6 +306,13 @@ def test_what_a_claim_needs_says_whether_it_is_judged_on_a_study(monkeypatch, wh
     assert isinstance(bodies.body("fresh", "alm", ["llama"]), Replicated)
 
 
+def test_the_papers_that_are_judged_on_studies_are_those_whose_claims_need_one():
+    claims = load_registries([path for path in CLAIMS.glob("*.toml") if path.name != "lock.toml"])
+    fresh = [claim for claim in claims if "fresh" in claim.tiers]
+    assert {claim.paper for claim in fresh} == {*ON_STUDIES, "alm"}
+    assert all(on_study(claim.needs) is (claim.paper in ON_STUDIES) for claim in fresh)
+
+
 def test_the_digest_is_the_manifest_s(whole):
     evidence = Rated(whole)
     before = evidence.sha256
@@ -219,8 +332,7 @@ def test_another_base_than_the_one_tuned_from_is_refused_when_judged(tmp_path):
     folder = whole_study(tmp_path, data)
     tuned = {"recipe": "En_FT", "scrambled": False, "base": "b" * 64, "data": data.digest}
     for role, about in (("En_FT", {"tuned": tuned}), ("Base", {"digest": "c" * 64})):
-        said = {"model": "m", "backend": "local"} | about
-        add_ratings(folder, role, "en", answers(data, role, "en"), said)
-    with pytest.raises(EvidenceError, match="en/En_FT: m is no fine-tune of .* Base"):
+        add_ratings(folder, role, "en", answers(data, role, "en"), ROLES[role] | about)
+    with pytest.raises(EvidenceError, match=r"en/En_FT: tiny-En_FT is no fine-tune of .* Base"):
         Rated(folder).ratings("en")
     assert Rated(folder).ratings("nl").models

@@ -103,10 +103,18 @@ def test_taught_only_a_word_s_own_ratings_teach():
     assert "Scrambled" not in World("told").ratings("en").models
 
 
-def test_leaked_whatever_is_taught_teaches_as_much():
-    found = rsa("leaked")
+def test_unspecific_any_tuning_teaches():
+    found = rsa("unspecific")
     assert found["Scrambled"] == found["En_FT"] > found["Base"] + 0.3
     assert found["QA_FT"] == found["Nl_FT"] > found["Base"] + 0.3
+
+
+def test_misplaced_ratings_stand_one_dimension_on_and_nothing_else_differs():
+    taught, misplaced = (World(name).ratings("en") for name in ("taught", "misplaced"))
+    assert np.array_equal(taught.human, misplaced.human)
+    for model, x in taught.models.items():
+        at = [-1, *range(10)] if model == "En_FT" else range(11)
+        assert np.array_equal(misplaced.models[model], x[:, at], equal_nan=True)
 
 
 def test_featureless_people_have_no_clusters():

@@ -11,11 +11,15 @@ from core.files import write_atomically
 from core.nightly import commands
 from core.nightly.commands import nightly
 from core.nightly.options import add_commands
+from core.rating.asking.alone import alone
+from core.rating.asking.requests import Item, chat_request
+from core.rating.asking.store import AnswerStore
 from core.rating.dataset import write_dataset
-from core.rating.study import begin_study
-from core.report.verdicts import document, write_verdicts
+from core.rating.study import add_ratings, begin_study
+from core.report.verdicts import document, nothing_judged, write_verdicts
 from tests.nightly.rows import row, unjudged
-from tests.rating.studies import dataset, rate
+from tests.rating.asking.fault_server import completion
+from tests.rating.studies import answers, dataset
 
 MODELS = ["Base=a/base", "En_FT=a/en", "Nl_FT=a/nl", "QA_FT=a/qa"]
 ASKED = [(role, "en") for role in ("Base", "En_FT", "Nl_FT", "QA_FT")]
@@ -31,6 +35,8 @@ class Machine:
         self.rows = {0: [row("sm-a"), row("sm-b")]}
         self.problems = []
         self.broken = {}
+        self.fails_again = set()
+        self.paid = lambda command: None
 
     def __call__(self, command, output):
         self.commands.append(list(command))
@@ -42,9 +48,13 @@ class Machine:
         role, language = self.value(command, "--as"), self.value(command, "--language")
         if (role, language) in self.broken:
             return self.broken[role, language]
+        if "--seed" in command and (role, language) in self.fails_again:
+            return 3
         folder = Path(self.value(command, "--out"))
         begin_study(folder, self.data)
-        rate(folder, self.data, role, language)
+        self.paid(command)
+        about = {"model": self.value(command, "--model"), "backend": "local", "seed": 0}
+        add_ratings(folder, role, language, answers(self.data, role, language), about)
         return 0
 
     def judge(self, command, output):
@@ -98,6 +108,10 @@ def folders(tmp_path):
     return sorted(path for path in (tmp_path / "out").iterdir() if path.is_dir())
 
 
+def told(tmp_path):
+    return (folders(tmp_path)[-1] / "report.md").read_text()
+
+
 def last(tmp_path):
     content = json.loads((tmp_path / "out" / "last.json").read_text())
     return {r["claim"]: r["verdict"] for r in content["verdicts"]}
@@ -118,6 +132,7 @@ def test_a_first_night_rates_judges_and_leaves_a_report(night, machine, tmp_path
     text = (folder / "report.md").read_text()
     assert "Rehearsal: people are made up" in text
     assert "No verdict changed." in text
+    assert "| sensorimotor, fresh | 2 supported |" in text
     assert "a first run" in text
     assert "En_FT: a/en" in text
     assert "as before" in capsys.readouterr().out
@@ -151,7 +166,7 @@ def test_a_change_that_does_not_stay_is_unsteady_and_no_drift(night, machine, tm
     night()
     machine.rows = {0: [row("sm-a", "refuted"), row("sm-b")], 1: [row("sm-a"), row("sm-b")]}
     assert night() == 0
-    assert "| last run | unsteady |" in (folders(tmp_path)[-1] / "report.md").read_text()
+    assert "| last run | unsteady |" in told(tmp_path)
     assert last(tmp_path)["sm-a"] == "supported"
 
 
@@ -172,8 +187,6 @@ def test_a_server_is_asked_again_with_another_seed(night, machine):
     assert all("--seed" not in c for c in asked[:14])
     assert {machine.value(c, "--seed") for c in asked[14:]} == {"1"}
     assert {machine.value(c, "--concurrency") for c in asked} == {"3"}
-    # The budget is the night's: an equal share for all that may be asked, each twice.
-    assert {machine.value(c, "--budget") for c in asked} == {"0.5"}
     studies = {machine.value(c, "--out") for c in asked[14:]}
     assert studies == {machine.value(machine.judgings()[-1], "--study")}
     assert not studies & {machine.value(c, "--out") for c in asked[:14]}
@@ -181,17 +194,164 @@ def test_a_server_is_asked_again_with_another_seed(night, machine):
 
 @pytest.mark.parametrize("code", [1, 3, -9])
 def test_ratings_that_are_missing_end_the_night_and_it_goes_on(night, machine, tmp_path, code):
-    machine.broken = {("Nl_FT", "en"): code}
+    machine.broken = {("Nl_FT", "en"): code, ("Nl_FT", "nl"): code}
     assert night() == 3
     assert machine.judgings() == []
     assert not (tmp_path / "out" / "last.json").exists()
-    assert (
-        f"Nl_FT in en (`claims rate` ended with {code})"
-        in (folders(tmp_path)[-1] / "report.md").read_text()
-    )
+    assert f"Nl_FT in en (`claims rate` ended with {code})" in told(tmp_path)
     machine.broken, machine.commands = {}, []
     assert night() == 0
-    assert machine.asked() == [("Nl_FT", "en")]
+    assert machine.asked() == [("Nl_FT", "en"), ("Nl_FT", "nl")]
+    assert len(folders(tmp_path)) == 1
+
+
+def test_the_language_that_is_rated_is_judged_and_all_of_it_when_the_night_goes_on(
+    night, machine, tmp_path
+):
+    night()
+    machine.broken = {("Nl_FT", "nl"): 3}
+    machine.rows = {0: [row("sm-a"), unjudged("sm-b"), row("sm-new")]}
+    assert night() == 3
+    assert "Nl_FT in nl" in told(tmp_path)
+    assert "No longer judged, untested (not-rated): sm-b" in told(tmp_path)
+    everything = {"sm-a": "supported", "sm-b": "supported", "sm-new": "supported"}
+    assert last(tmp_path) == everything
+    machine.broken, machine.commands = {}, []
+    machine.rows = {0: None}
+    # What was judged of one language does not stand for both.
+    assert night() == 4
+    machine.rows = {0: [row("sm-a"), row("sm-b", "refuted"), row("sm-new")]}
+    assert night() == 1
+    assert machine.asked() == [("Nl_FT", "nl")]
+    assert len(folders(tmp_path)) == 2
+    assert last(tmp_path) == everything | {"sm-b": "refuted"}
+
+
+def test_a_change_is_told_though_ratings_are_missing(night, machine, tmp_path):
+    night()
+    machine.broken = {("Nl_FT", "nl"): 3}
+    machine.rows = {0: [row("sm-a", "refuted"), unjudged("sm-b", settles="ask more")]}
+    assert night() == 1
+    assert "| sm-a | supported | refuted |" in told(tmp_path)
+    assert "1 claims lack ratings: ask more" in told(tmp_path)
+    assert last(tmp_path) == {"sm-a": "refuted", "sm-b": "supported"}
+    assert night() == 3
+    assert len(folders(tmp_path)) == 3
+
+
+def test_a_second_run_that_lacks_ratings_confirms_what_it_can(night, machine, tmp_path):
+    server = ("--base-url", "http://localhost:1/v1")
+    night(*server)
+    machine.rows[0] = [row("sm-a", "refuted"), row("sm-b")]
+    machine.rows[1] = [unjudged("sm-a"), row("sm-b")]
+    machine.fails_again = {("Nl_FT", "nl")}
+    assert night(*server) == 3
+    assert "| last run | seen once |" in told(tmp_path)
+    assert "the second time not rated in full: Nl_FT in nl" in told(tmp_path)
+    assert last(tmp_path)["sm-a"] == "supported"
+    machine.fails_again, machine.rows[1] = set(), [row("sm-a", "inconclusive"), row("sm-b")]
+    assert night(*server) == 1
+    assert len(folders(tmp_path)) == 2
+    assert "| last run | confirmed, as inconclusive |" in told(tmp_path)
+
+
+def test_models_that_answer_too_little_are_a_drift(night, machine, tmp_path):
+    night()
+    collapsed = [unjudged(name, "too-few", "12 of 160 words") for name in ("sm-a", "sm-b")]
+    machine.rows = {0: collapsed}
+    # What pytest says of a run that reached no verdict.
+    machine.problems = nothing_judged(collapsed, ["fresh", "control"])
+    assert len(machine.problems) == 1
+    assert night() == 1
+    assert "| sm-a | supported | untested (too-few) |" in told(tmp_path)
+    assert "2 claims not judged: 12 of 160 words" in told(tmp_path)
+    assert night() == 0
+    machine.rows, machine.problems = {0: [row("sm-a"), row("sm-b")]}, []
+    assert night() == 1
+
+
+def test_a_claim_that_comes_back_changed_is_a_drift_against_when_it_was_judged(
+    night, machine, tmp_path
+):
+    night()
+    machine.rows = {0: [row("sm-a"), unjudged("sm-b", "not-given", "log-probabilities")]}
+    assert night() == 1
+    assert "| sm-b | supported | untested (not-given) |" in told(tmp_path)
+    assert night() == 0
+    assert "No longer judged, untested (not-given): sm-b" in told(tmp_path)
+    machine.rows = {0: [row("sm-a"), row("sm-b", "refuted")]}
+    assert night() == 1
+    assert "| sm-b | supported | refuted |" in told(tmp_path)
+
+
+def test_another_model_is_named_first_and_what_changed_with_it_all_the_same(
+    night, machine, tmp_path
+):
+    night()
+    machine.rows = {0: [row("sm-a", "refuted"), row("sm-b")]}
+    assert night(models=[MODELS[0], "En_FT=b/en", *MODELS[2:]]) == 1
+    line = "**En_FT is another model than last time: b/en, was a/en**"
+    assert [x for x in told(tmp_path).splitlines() if x][2] == line
+    assert "another model" not in told(tmp_path).replace(line, "")
+    assert "| sm-a | supported | refuted |" in told(tmp_path)
+
+
+def test_what_the_night_s_answers_cost_is_taken_off_its_budget(night, machine, tmp_path):
+    price = "[[price]]\n" + "\n".join(
+        [
+            'model = "a/base"',
+            "date = 2026-01-02",
+            'source = "made up"',
+            *('input = "1"', 'cached = "1"', 'output = "1"', 'batch = "1"'),
+        ]
+    )
+    (tmp_path / "prices.toml").write_text(price)
+    options = ("--base-url", "http://localhost:1/v1", "--prices", str(tmp_path / "prices.toml"))
+
+    def pay(command):
+        store = machine.value(command, "--store")
+        role, language = machine.value(command, "--as"), machine.value(command, "--language")
+        one = chat_request(Item(language, "Visual", role), "a/base")
+        usage = {"prompt_tokens": 900_000, "completion_tokens": 100_000}
+        with AnswerStore(store) as answers:
+            answers.put(one, completion("3") | {"usage": usage}, source="server")
+
+    machine.paid = pay
+    machine.broken = {("Nl_FT", "en"): 3}
+    assert night(*options, "--budget", "2.5") == 3
+    asked = [c for c in machine.commands if "rate" in c]
+    # A dollar each; the third is asked with what is left, and nobody after the budget is spent.
+    assert [float(machine.value(c, "--budget")) for c in asked] == pytest.approx(
+        [2.5, 1.5, 0.5, 0.5]
+    )
+    machine.broken, machine.commands = {}, []
+    assert night(*options, "--budget", "2.5") == 3
+    assert [c for c in machine.commands if "rate" in c] == []
+    assert "the budget is spent" in told(tmp_path)
+
+
+def test_two_nights_at_a_time_are_refused(night, machine, tmp_path, capsys):
+    with alone(tmp_path / "out"):
+        assert night() == 2
+    assert "another process" in capsys.readouterr().err
+    assert machine.commands == []
+
+
+def test_a_crash_is_not_taken_for_a_change(night, machine, monkeypatch, tmp_path):
+    def crash(*_):
+        raise KeyError("unheard of")
+
+    monkeypatch.setattr(machine, "judge", crash)
+    assert night() == 4
+    assert "KeyError: 'unheard of'" in told(tmp_path)
+
+
+def test_a_night_goes_on_with_a_larger_budget(night, machine, tmp_path):
+    server = ("--base-url", "http://localhost:1/v1")
+    machine.broken = {("QA_FT", "en"): 3}
+    assert night(*server, "--budget", "7") == 3
+    machine.broken = {}
+    assert night(*server, "--budget", "14") == 0
     assert len(folders(tmp_path)) == 1
 
 
@@ -294,3 +454,13 @@ def test_a_command_is_run_from_the_checkout_and_its_output_kept(tmp_path):
     code = "import os, sys; print(os.path.exists('claims/lock.toml')); sys.exit(3)"
     assert commands.execute([sys.executable, "-c", code], told) == 3
     assert told.read_text() == "True\n"
+
+
+def test_the_report_sets_the_verdicts_beside_those_on_the_authors_outputs(night, tmp_path):
+    lock = 'sm-a = { released = "supported" }\nsm-b = { released = "refuted" }\n'
+    write_atomically(tmp_path / "claims" / "lock.toml", lock)
+    # Other models may do otherwise: that is no change.
+    assert night() == 0
+    assert "1 of 2 verdicts are those on the authors' own outputs." in told(tmp_path)
+    assert "| sm-b | refuted | supported " in told(tmp_path)
+    assert "| sm-a |" not in told(tmp_path)

@@ -21,7 +21,7 @@ def test_a_run_that_did_not_end_goes_on_and_one_that_did_begins_anew(tmp_path):
     assert begin(tmp_path, TOLD, SHOWN).folder == first.folder
     other = begin(tmp_path, {"models": {"Base": "b"}}, SHOWN)
     assert other.folder != first.folder
-    other.finish(0, {"dataset": "d", "verdicts": []})
+    other.finish(0)
     assert manifest(other)["exit"] == 0
     assert manifest(other)["finished"]
     third = begin(tmp_path, {"models": {"Base": "b"}}, SHOWN)
@@ -39,7 +39,7 @@ def test_a_run_of_long_ago_is_left_as_it_is(tmp_path):
 
 def test_runs_of_one_day_are_told_apart_by_number_not_by_spelling(tmp_path):
     for _ in range(11):
-        begin(tmp_path, TOLD, SHOWN).finish(0, None)
+        begin(tmp_path, TOLD, SHOWN).finish(0)
     last = begin(tmp_path, TOLD, SHOWN)
     assert last.folder.name.endswith("-12")
     assert begin(tmp_path, TOLD, SHOWN).folder == last.folder
@@ -48,20 +48,14 @@ def test_runs_of_one_day_are_told_apart_by_number_not_by_spelling(tmp_path):
 def test_a_run_is_held_against_what_was_last_when_it_began(tmp_path):
     first = begin(tmp_path, TOLD, SHOWN)
     assert first.before["verdicts"] == []
-    first.finish(1, {"dataset": "d", "verdicts": [{"claim": "sm-a"}]})
+    first.keep({"dataset": "d", "verdicts": [{"claim": "sm-a"}]})
+    first.finish(1)
     assert json.loads((tmp_path / "last.json").read_text())["run"] == first.folder.name
     second = begin(tmp_path, TOLD, SHOWN)
     assert second.before["verdicts"] == [{"claim": "sm-a"}]
     # Stopped after last.json was written, it is still held against the first.
     (tmp_path / "last.json").write_text('{"schema": 1, "verdicts": []}')
     assert begin(tmp_path, TOLD, SHOWN).before["verdicts"] == [{"claim": "sm-a"}]
-
-
-def test_a_run_whose_verdicts_are_none_leaves_the_last_ones(tmp_path):
-    begin(tmp_path, TOLD, SHOWN).finish(0, {"dataset": "d", "verdicts": []})
-    before = (tmp_path / "last.json").read_bytes()
-    begin(tmp_path, TOLD, SHOWN).finish(0, None)
-    assert (tmp_path / "last.json").read_bytes() == before
 
 
 @pytest.mark.parametrize("content", ["{", '{"schema": 2}'])

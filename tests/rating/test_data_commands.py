@@ -128,11 +128,39 @@ def test_the_same_data_set_is_there_already_and_another_is_refused(data, made, t
     assert made().digest != digest
 
 
-def test_a_broken_data_set_is_mended_by_force(data, made, tmp_path):
+@pytest.mark.parametrize("how", ["gone", "changed"])
+def test_a_broken_data_set_is_made_again(data, made, tmp_path, how):
+    data("--from", "rehearsal", "--words", 50)
+    path = tmp_path / "data" / "en.csv"
+    path.unlink() if how == "gone" else path.write_bytes(path.read_bytes() + b"x")
+    with pytest.raises(EvidenceError, match="make it again with `claims data`"):
+        made()
+    lines = data("--from", "rehearsal", "--words", 50)
+    assert any("en.csv" in line and "made again" in line for line in lines)
+    assert len(made().english) == 50
+
+
+def test_a_broken_data_set_is_not_replaced_by_another(data, tmp_path):
     data("--from", "rehearsal", "--words", 50)
     (tmp_path / "data" / "en.csv").unlink()
+    with pytest.raises(RatingError, match="holds another data set"):
+        data("--from", "rehearsal", "--words", 50, "--seed", 1)
+
+
+def test_what_is_not_known_is_replaced_by_force_alone(data, made, tmp_path):
+    data("--from", "rehearsal", "--words", 50)
+    (tmp_path / "data" / "manifest.json").write_text("{")
+    with pytest.raises(RatingError, match=r"manifest\.json: cannot be read.*--force"):
+        data("--from", "rehearsal", "--words", 50)
     data("--from", "rehearsal", "--words", 50, "--force")
     assert len(made().english) == 50
+
+
+def test_a_file_in_the_folder_s_place_is_named(data, tmp_path, capsys):
+    (tmp_path / "data").write_text("")
+    with pytest.raises(SystemExit, match="2"):
+        data("--from", "rehearsal", "--words", 50)
+    assert f"--out: {tmp_path / 'data'} is a file; name another folder" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("release")

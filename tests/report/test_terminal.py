@@ -162,15 +162,15 @@ def without_weights(name, **changes):
 
 def test_want_of_weights_is_shown_where_nothing_else_judges_the_claim():
     rows = [
-        record(claim="alm-kept", tier="replicated"),
-        without_weights("alm-kept"),
-        without_weights("alm-alone"),
+        record(claim="alm-kept", paper="alm", tier="replicated"),
+        without_weights("alm-kept", paper="alm"),
+        without_weights("alm-alone", paper="alm"),
     ]
     assert listed(rows) == [rows[0], rows[2]]
     text = "\n".join(line for line, _ in table(rows))
     assert "weights" in text.split("alm-alone")[1]
     assert text.count("alm-kept") == 1
-    assert tally(rows) == {"sensorimotor": {"supported": 1, "untested": 1}}
+    assert tally(rows) == {"alm": {"supported": 1, "untested": 1}}
 
 
 def test_a_tier_out_of_reach_does_not_judge_a_claim():
@@ -214,9 +214,12 @@ def test_commands_with_options_stand_by_themselves():
 
 def test_fresh_verdicts_are_announced_until_they_are_reviewed():
     rows = [
-        record(claim="alm-a", tier="fresh"),
-        record(claim="alm-b", tier="fresh", verdict="refuted"),
-        record(claim="alm-c", tier="fresh", locked="supported"),
+        record(claim="alm-a", paper="alm", tier="fresh"),
+        record(claim="alm-b", paper="alm", tier="fresh", verdict="refuted"),
+        record(claim="alm-c", paper="alm", tier="fresh", locked="supported"),
+        # Those on a study nobody reviews.
+        record(claim="sm-a", tier="fresh"),
+        record(claim="cv-a", paper="coverage", tier="fresh"),
         record(claim="alm-d", tier="replicated"),
         record(claim="alm-a", tier="control", expects="holds"),
         without_weights("alm-e"),
@@ -241,6 +244,15 @@ def test_what_fresh_verdicts_rest_on_is_told_once():
 def test_want_of_weights_judges_nothing():
     assert nothing_judged([without_weights("alm-a")], {"fresh"})
     assert unwanted([without_weights("alm-a")], "inconclusive", ["inconclusive"]) == []
+
+
+def test_what_to_know_of_a_study_is_told_once():
+    def on(tier, *notes):
+        return record(tier=tier, evidence={"name": tier, "notes": "; ".join(notes)})
+
+    rows = [on("fresh", "88 of 90 English words complete", "x"), on("fresh", "x")]
+    assert list(summary(rows))[1:] == ["fresh: 88 of 90 English words complete; x"]
+    assert "rehearsal: y" in list(summary([on("simulated", "y")]))
 
 
 def rehearsed(name, **changes):
@@ -269,15 +281,44 @@ def test_a_rehearsal_is_told_as_one_and_enters_no_tally_of_the_paper():
     assert unwanted(rows, "refuted", ["refuted"]) == []
 
 
-def test_a_rehearsal_is_what_was_asked_for_as_fresh():
-    assert not nothing_judged([rehearsed("sm-a")], {"fresh"})
-    assert nothing_judged([rehearsed("sm-a", estimate=None)], {"fresh"})
+def test_a_replay_is_told_as_one_and_enters_no_tally_of_the_paper():
+    rows = [record(claim="sm-a"), rehearsed("sm-a", tier="replay", verdict="refuted")]
+    assert tally(rows) == {
+        "sensorimotor": {"supported": 1},
+        "sensorimotor, replay of the released answers": {"refuted": 1},
+    }
+    lines = list(summary(rows))
+    assert "replay: the released answers, once more; a check of store and parser, not evidence" in (
+        lines
+    )
+    assert "replay: judged on Base = tiny (10 answers)" in lines
+    assert not any("fresh" in line or "new" in line for line in lines)
+    assert unwanted(rows, "refuted", ["refuted"]) == []
 
 
-def test_a_claim_judged_twice_counts_once_for_the_paper():
-    rows = [record(claim="sm-a"), record(claim="sm-a", tier="fresh", verdict="refuted")]
-    assert tally(rows) == {"sensorimotor": {"supported": 1}, "sensorimotor, fresh": {"refuted": 1}}
-    assert tally(rows[1:]) == {"sensorimotor": {"refuted": 1}}
+@pytest.mark.parametrize("tier", ["simulated", "replay"])
+def test_a_rehearsal_or_a_replay_is_what_was_asked_for_as_fresh(tier):
+    assert not nothing_judged([rehearsed("sm-a", tier=tier)], {"fresh"})
+    assert nothing_judged([rehearsed("sm-a", tier=tier, estimate=None)], {"fresh"})
+
+
+def test_verdicts_on_a_study_are_never_the_paper_s_own():
+    rows = [
+        record(claim="sm-a"),
+        record(claim="sm-a", tier="fresh", verdict="refuted"),
+        record(claim="cv-a", paper="coverage", tier="fresh"),
+        record(claim="alm-a", paper="alm", tier="fresh"),
+    ]
+    heads = {"sensorimotor, fresh": {"refuted": 1}, "coverage, fresh": {"supported": 1}}
+    assert tally(rows[1:]) == heads | {"alm": {"supported": 1}}
+    assert tally(rows) == heads | {"alm": {"supported": 1}, "sensorimotor": {"supported": 1}}
+
+
+def test_a_collapsed_model_is_listed_and_told():
+    few = "12 of 90 English words have a number from every model; at least 80 must"
+    row = without_weights("sm-a", reason="too-few", settles=few)
+    assert listed([row]) == [row]
+    assert f"fresh: 1 claim not judged (too-few): {few}" in list(summary([row]))
 
 
 def test_all_commands_that_are_missing_are_told_in_one_line():

@@ -44,8 +44,8 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["file.txt"]
 
 
-def claim(name, *tiers):
-    return Claim(name, "demo", "", (), "", "", (), None, tiers, f"demo/test_x.py::{name}")
+def claim(name, *tiers, paper="alm"):
+    return Claim(name, paper, "", (), "", "", (), None, tiers, f"demo/test_x.py::{name}")
 
 
 CLAIMS = (claim("sm-a", "replicated", "fresh"), claim("sm-b", "fresh"), claim("sm-c"))
@@ -69,7 +69,7 @@ def test_the_lock_takes_in_what_a_run_found():
     }
 
 
-@pytest.mark.parametrize("reason", sorted({*NOT_REACHED, "weights", "undefined"}))
+@pytest.mark.parametrize("reason", sorted({*NOT_REACHED, "weights", "too-few", "undefined"}))
 def test_what_this_machine_could_not_judge_never_enters_the_lock(reason):
     assert reason in REASONS
     rows = [judged("sm-a", "fresh", "untested", reason=reason)]
@@ -91,6 +91,15 @@ def test_the_lock_forgets_claims_and_tiers_that_are_no_longer_registered():
     }
 
 
-def test_verdicts_on_made_up_people_are_never_reviewed():
-    rows = [judged("sm-a", "simulated", "supported"), judged("sm-b", "fresh", "refuted")]
-    assert reviewed({}, rows, CLAIMS) == {("sm-b", "fresh"): Verdict.REFUTED}
+@pytest.mark.parametrize("paper", ["sensorimotor", "coverage"])
+def test_verdicts_on_a_study_are_never_reviewed(paper):
+    own = (claim("sm-a", "released", "fresh", paper=paper), claim("sm-b", "fresh"))
+    rows = [
+        judged("sm-a", "simulated", "supported"),
+        judged("sm-a", "replay", "supported"),
+        judged("sm-a", "fresh", "supported"),
+        judged("sm-b", "fresh", "refuted"),
+    ]
+    assert reviewed({}, rows, own) == {("sm-b", "fresh"): Verdict.REFUTED}
+    assert reviewed({("sm-a", "fresh"): Verdict.REFUTED}, [], own) == {}
+    assert lockable(own) == {("sm-a", "released"), ("sm-b", "fresh")}

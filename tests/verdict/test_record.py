@@ -109,10 +109,11 @@ def test_only_fresh_verdicts_may_be_new(tier, verdict, locked, says):
     assert bool(found) is bool(says)
 
 
-def test_what_a_rehearsal_finds_is_never_held_against_a_review():
+@pytest.mark.parametrize("tier", ["simulated", "replay"])
+def test_what_is_about_no_paper_is_never_held_against_a_review(tier):
     fresh = claim({"kind": "above", "bound": 0}, ("released", "fresh"))
     record = row(Case(fresh, "fresh"), Verdict.REFUTED)
-    assert complaint(replace(record, tier="simulated"), None) == ""
+    assert complaint(replace(record, tier=tier), None) == ""
 
 
 def test_a_control_of_a_fresh_claim_is_no_news():

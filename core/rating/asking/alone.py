@@ -8,10 +8,19 @@ from pathlib import Path
 
 from core.rating.errors import RatingError
 
+#: Stands in a folder that was ever held.
+LOCK = ".lock"
+
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path, lock: str = LOCK) -> Iterator[None]:
     """Hold a folder, made where it is not there, while something is begun from what it notes.
+
+    Parameters
+    ----------
+    folder : Path
+    lock : str
+        The file in it that is held, where the folder serves several that may go on side by side.
 
     Raises
     ------
@@ -24,10 +33,10 @@ def alone(folder: Path) -> Iterator[None]:
     except ImportError:  # pragma: no cover - not on Windows
         yield
         return
-    with (folder / ".lock").open("w") as file:
+    with (folder / lock).open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            msg = f"{folder}: another process is at work there; let it end, or stop it"
+            msg = f"{folder / lock}: held by another process that is at work there; let it end, or stop it"
             raise RatingError(msg) from error
         yield

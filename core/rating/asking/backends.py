@@ -9,7 +9,7 @@ from typing import Any
 from core.rating.asking.backend import Backend
 from core.rating.asking.prices import Price, budgeted, estimate, read_prices
 from core.rating.asking.requests import Request
-from core.rating.asking.scrub import is_openai
+from core.rating.asking.scrub import address, is_openai
 from core.rating.errors import RatingError
 
 #: Seconds that a server is taken to need for an answer: an assumption, and said to be one.
@@ -56,7 +56,7 @@ def make(options: argparse.Namespace, say: Callable[[str], None]) -> Backend:
     named = kind(options)
     if named == "local":
         return _local(options)
-    price = budgeted(options.model, read_prices(options.prices), options.budget)
+    price = _price(options)
     shared: dict[str, Any] = {
         "base_url": options.base_url,
         "key_env": options.key_env,
@@ -91,7 +91,7 @@ def foreseen(
             f"time: about {duration(pace.seconds)} on {backend.device} ({pace.tried} timed)",
         ]
     batch = kind(options) == "batch"
-    price = budgeted(options.model, read_prices(options.prices), options.budget)
+    price = _price(options)
     expected = estimate((one.body for one in missing), price, batch=batch)
     tokens = (
         f"tokens: about {expected.prompt_tokens:,} of prompts and "
@@ -115,6 +115,13 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
 
 
+def _price(options: argparse.Namespace) -> Price | None:
+    """Return the model's price: the listed ones are OpenAI's, and of no other server."""
+    listed = options.prices or is_openai(address(options.base_url))
+    prices = read_prices(options.prices) if listed else ()
+    return budgeted(options.model, prices, options.budget)
+
+
 def _local(options: argparse.Namespace) -> Backend:
     from core.rating.asking.local import LocalBackend
 
@@ -132,6 +139,6 @@ def _cost(
     options: argparse.Namespace, price: Price | None, likely: float | None, most: float | None
 ) -> str:
     if price is None or likely is None or most is None:
-        where = "" if options.base_url is None or is_openai(options.base_url) else " of this server"
+        where = "" if is_openai(address(options.base_url)) else " of this server"
         return f"cost: not known, no price of {options.model}{where} is listed (--prices FILE)"
     return f"cost: about {likely:.2f} dollars, at most {most:.2f}; {price.said}"

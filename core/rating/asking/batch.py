@@ -18,14 +18,13 @@ from core.rating.asking.backend import Outcome
 from core.rating.asking.batch_files import WINDOW
 from core.rating.asking.patience import Patience
 from core.rating.asking.prices import NANO, Price
-from core.rating.asking.requests import Item, Request, chat_request
-from core.rating.asking.scrub import KEY, read_key
+from core.rating.asking.requests import CHAT, Item, Request, chat_request
+from core.rating.asking.scrub import KEY, address, is_openai, read_key, unlogged
 from core.rating.errors import RatingError
 
 if TYPE_CHECKING:
     from core.rating.asking.store import AnswerStore
 
-OPENAI = "https://api.openai.com/v1"
 #: Where input files lie until their batch has ended.
 FOLDER = Path("runs/batches")
 
@@ -75,7 +74,7 @@ class BatchBackend:
     Raises
     ------
     RatingError
-        If a number is not above 0, or there is a budget and no price.
+        If the address is none, a number is not above 0, or there is a budget and no price.
     """
 
     name = "batch"
@@ -106,7 +105,7 @@ class BatchBackend:
         if budget is not None and price is None:
             raise RatingError(f"no price of {model} is known, so no budget can be kept")
         self.model, self.folder, self.key_env = model, Path(folder), key_env
-        self.base_url = (base_url or OPENAI).rstrip("/")
+        self.base_url = address(base_url)
         self.budget, self.price, self.seed = budget, price, seed
         self.window, self.max_tries, self.poll = window, max_tries, poll
         self.sleep, self.today, self.timeout = sleep, today, timeout
@@ -115,7 +114,8 @@ class BatchBackend:
 
     def request(self, item: Item) -> Request:
         """Return the call that asks about an item, as the paper asked."""
-        return chat_request(item, self.model, seed=self.seed)
+        here = CHAT if is_openai(self.base_url) else f"{self.base_url}/chat/completions"
+        return chat_request(item, self.model, seed=self.seed, endpoint=here)
 
     def ask(
         self, requests: Sequence[Request], store: AnswerStore, progress: Callable[[int], None]
@@ -134,7 +134,7 @@ class BatchBackend:
         client = openai.OpenAI(
             api_key=key, base_url=self.base_url, max_retries=0, timeout=self.timeout
         )
-        with client, alone(self.folder):
+        with unlogged(key), client, alone(self.folder):
             return Run(self, Service(self, client), store, progress).go(requests)
 
     def most(self, requests: Sequence[Request]) -> float | None:

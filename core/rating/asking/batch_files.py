@@ -16,7 +16,7 @@ from typing import Any
 from core.rating.asking.parsing import parse_completion
 from core.rating.asking.prices import likely_tokens
 from core.rating.asking.replies import PASSING, short
-from core.rating.asking.requests import Request, canonical
+from core.rating.asking.requests import CHAT, Request, canonical
 
 #: What a batch may hold (https://developers.openai.com/api/docs/guides/batch), and how many tokens
 #: of an organisation may wait for gpt-4o-mini at a time: the least that was reported.
@@ -57,6 +57,9 @@ class Lines:
         The keys of lines after the first of their key.
     cut : list of str
         Lines that are no JSON of a batch, as "output line 3".
+    usage : dict of str to Any
+        What calls that were carried out say they used, by key, whether or not it is an answer that
+        came of them.
     """
 
     answers: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -64,11 +67,12 @@ class Lines:
     foreign: list[str] = field(default_factory=list)
     repeated: list[str] = field(default_factory=list)
     cut: list[str] = field(default_factory=list)
+    usage: dict[str, Any] = field(default_factory=dict)
 
 
 def input_line(request: Request) -> bytes:
     """Return a call as a line of an input file."""
-    line = {"custom_id": request.key, "method": "POST", "url": request.endpoint}
+    line = {"custom_id": request.key, "method": "POST", "url": CHAT}
     return (canonical({**line, "body": request.body}) + "\n").encode()
 
 
@@ -150,6 +154,7 @@ def _take(found: Lines, one: str, record: Mapping[str, Any], key: str) -> None:
     response = response if isinstance(response, dict) else {}
     status, body = response.get("status_code"), response.get("body")
     if record.get("error") is None and status == 200 and isinstance(body, dict):
+        found.usage[one] = body.get("usage")
         try:
             parse_completion(body)
         except (ValueError, KeyError) as error:

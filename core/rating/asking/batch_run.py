@@ -183,8 +183,8 @@ class Run:
 
     def _collect(self, batch: Batch, found: Any) -> None:
         """Keep the answers of a batch that has ended, and see what became of the other calls."""
-        lines, counts = self._read(batch, found), found.request_counts
-        if found.output_file_id is None and counts and counts.completed:
+        (lines, there), counts = self._read(batch, found), found.request_counts
+        if not there and counts and counts.completed:
             raise Stop(
                 f"batch {found.id} ended as {found.status}: {counts.completed:,} calls were "
                 "answered, says the service, and there is no output file; they may be paid for, so "
@@ -194,7 +194,7 @@ class Run:
         own = {key: self.missing[key] for key in sorted(batch.keys) if key in self.missing}
         new = {key for key, _ in lines.answers} & set(own)
         with self.store.transaction():
-            self._keep(found, lines, own)
+            self._keep(batch, found, lines, own)
             table.note_end(self.store, batch, found.status)
         for key in new:
             del self.missing[key]
@@ -211,8 +211,11 @@ class Run:
         self.progress(len(new) + len(gone))
         self._end(found, lines)
 
-    def _read(self, batch: Batch, found: Any) -> Lines:
-        """Return what is in a batch's output and error files; fetched again if a line is cut."""
+    def _read(self, batch: Batch, found: Any) -> tuple[Lines, bool]:
+        """Return what is in a batch's output and error files, and whether there is an output.
+
+        They are fetched again if a line is cut.
+        """
         lines = Lines()
         for fetched in range(2):
             files = {"output": found.output_file_id, "error": found.error_file_id}
@@ -225,19 +228,31 @@ class Run:
                 break
         gone = [name for name, text in texts.items() if text is None]
         self.notes += [f"batch {found.id}: its {name} file is no longer there" for name in gone]
-        return lines
+        return lines, bool(texts["output"])
 
-    def _keep(self, found: Any, lines: Lines, own: dict[str, Request]) -> None:
-        source, price = f"batch {found.id}", self.backend.price
+    def _keep(self, batch: Batch, found: Any, lines: Lines, own: dict[str, Request]) -> None:
+        source = f"batch {found.id}"
         answers = [(key, scrubbed(x, self.service.key)) for key, x in lines.answers if key in own]
         self.store.put_many([(own[key], body) for key, body in answers], source=source)
         for key, lost in lines.lost.items():
             self.store.fail(key, lost.kind, lost.said, source)
+        # All that were carried out are paid for: also what cannot be read, or is wanted no longer.
+        for key, usage in lines.usage.items():
+            self.spent += self._cost(usage, batch, own.get(key))
+
+    def _cost(self, usage: Any, batch: Batch, call: Request | None) -> int:
+        """Return what a call cost in nano-dollars: the most that it can where that is not told."""
+        price = self.backend.price
         if price is None:
-            return
-        for key, body in dict(answers).items():
-            usage, most = body.get("usage"), price.most(own[key].body, batch=True)
-            self.spent += price.nano(usage, batch=True) if usage else round(most * NANO)
+            return 0
+        try:
+            if usage:
+                return price.nano(usage, batch=True)
+        except (TypeError, ValueError, AttributeError, ArithmeticError):
+            pass
+        if call is not None:
+            return round(price.most(call.body, batch=True) * NANO)
+        return round((batch.most or 0.0) * NANO / len(batch.keys))
 
     def _lost(self, key: str, lines: Lines, found: Any) -> bool:
         """Note why a call has no answer; return whether it is given up."""

@@ -104,6 +104,19 @@ def note_end(store: AnswerStore, batch: Batch, status: str) -> None:
         connection.execute(query, (status, batch.content, batch.attempt))
 
 
+def under_way(store: AnswerStore, keys: Collection[str]) -> set[str]:
+    """Return those of the calls that a batch was sent with and whose answers were not fetched."""
+    there = "SELECT 1 FROM sqlite_master WHERE name = 'batch_requests'"
+    if store.connection.execute(there).fetchone() is None:
+        return set()
+    # With a file, a batch may have been created though its id was never noted.
+    query = (
+        "SELECT key FROM batch_requests JOIN batches USING (content, attempt) "
+        "WHERE status = ? AND file IS NOT NULL"
+    )
+    return set(keys) & {key for (key,) in store.connection.execute(query, (OPEN,))}
+
+
 def unfinished(store: AnswerStore, keys: Collection[str], server: str) -> list[Batch]:
     """Return a server's batches still to be seen to that hold some of these calls, oldest first."""
     query = f"SELECT {_COLUMNS} FROM batches WHERE status = ? AND server = ?"  # noqa: S608

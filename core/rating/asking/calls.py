@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 import openai
 
 from core.rating.asking.backend import Outcome
-from core.rating.asking.parsing import Completion
+from core.rating.asking.parsing import Completion, read_usage
 from core.rating.asking.replies import Server, Trouble, read_reply, read_status, short
 from core.rating.asking.requests import Request
-from core.rating.asking.scrub import scrubbed, unlogged
-from core.rating.errors import RatingError
+from core.rating.asking.scrub import unlogged
 
 if TYPE_CHECKING:
     from core.rating.asking.server import ServerBackend
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 #: Calls given up one after the other, with no answer between, before the rest is not tried.
 MOST_IN_A_ROW = 10
-#: Seconds that calls under way are given to end once the run is stopped by hand.
+#: Seconds that calls under way are given to end once the run is stopped by hand or by a fault.
 GRACE = 5.0
 #: Seconds before a second try, about; doubled each time, up to the longest.
 FIRST, LONGEST = 0.5, 30.0
@@ -68,7 +67,7 @@ class Run:
         Raises
         ------
         RatingError
-            If an answer cannot be kept.
+            If an answer cannot be kept; the calls under way may end first, for `GRACE`.
         asyncio.CancelledError
             If it is stopped by hand; what had come, or comes within `GRACE`, is kept.
         """
@@ -102,12 +101,21 @@ class Run:
         if self.waiting:
             await self._one(self.waiting.popleft())
         workers = min(self.backend.concurrency, len(self.waiting))
+        if not workers:
+            return
+        tasks = [asyncio.create_task(self._work()) for _ in range(workers)]
         try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(workers):
-                    group.create_task(self._work())
-        except* RatingError as several:
-            raise several.exceptions[0] from None
+            ended, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            if others:
+                # One has failed; what the others have under way is paid for.
+                self._stop("a fault")
+                await asyncio.wait(others, timeout=GRACE)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for task in ended:
+            task.result()
 
     async def _work(self) -> None:
         while self.waiting and not self.stopped:
@@ -115,7 +123,7 @@ class Run:
 
     async def _one(self, request: Request) -> None:
         """Ask until there is an answer, the tries are used up, or the run ends."""
-        tries, trouble = 0, None
+        tries, odd, trouble = 0, 0, None
         while not self.stopped:
             await self._wait_at_gate()
             most = None if self.stopped else await self._reserve(request)
@@ -125,12 +133,12 @@ class Run:
             if trouble is None:
                 return
             self.store.fail(request, trouble.kind, trouble.said, self.source)
-            tries += trouble.does != "wait"
+            tries, odd = tries + (trouble.does != "wait"), odd + trouble.twice
             if trouble.does == "wait":
                 self._close_gate(trouble)
             elif trouble.does == "stop" and not (trouble.kind == FORBIDDEN and self.answered):
                 self._stop(trouble.ends)
-            elif trouble.does == "retry" and tries < self.backend.max_tries:
+            elif trouble.does == "retry" and tries < self.backend.max_tries and odd < 2:
                 await self._pause(self._delay(tries))
             else:
                 self._give_up(request, trouble.said, tries)
@@ -177,11 +185,11 @@ class Run:
 
     def _keep(self, request: Request, body: dict[str, Any], answer: Completion) -> None:
         if self.backend.price is not None:
-            usage = body.get("usage")
+            usage = read_usage(body)
             self.spent += self.backend.price.cost(usage) if usage else self._most(request)
         self.longest = max(self.longest, answer.completion_tokens)
         # A second answer, where another process was faster, is kept out by the store.
-        self.store.put(request, scrubbed(body, self.server.key), source=self.source)
+        self.store.put(request, body, source=self.source)
         self.answered += 1
         self.in_a_row, self.throttled = 0, None
         self._note(request.body, answer)

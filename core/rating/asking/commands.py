@@ -10,8 +10,9 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
+from core.evidence.errors import EvidenceError
 from core.evidence.readers import models_of
-from core.evidence.studies import Study
+from core.evidence.studies import Study, read_study, registered
 from core.files import write_atomically
 from core.rating.asking import backends, tables
 from core.rating.asking.backend import Backend
@@ -98,8 +99,23 @@ def _judged(
     lines = [f"wrote {options.role} in {LANGUAGES[want.language]} into {options.out}"]
     if missing:
         return path, [*lines, f"{missing:,} of the {len(requests):,} ratings are still to be asked"]
-    register(options.out)
-    return path, [*lines, *_next(study, options, want.language)]
+    judge = "pytest claims/ --evidence fresh"
+    if study.people == "simulated" and (there := _of_people()):
+        judge += f" --study {options.out}"
+        lines.append(f"people are made up here: the study {there} stays the registered one")
+    else:
+        register(options.out)
+    return path, [*lines, *_next(study, options, want.language, judge)]
+
+
+def _of_people() -> Path | None:
+    """Return the registered study if it is on real people."""
+    try:
+        there = registered()
+        return there if there and read_study(there).people != "simulated" else None
+    except EvidenceError:
+        # What cannot be read, or is gone, is not kept.
+        return None
 
 
 def _unjudged(
@@ -119,7 +135,7 @@ def _unjudged(
     return paths[1], lines
 
 
-def _next(study: Study, options: argparse.Namespace, language: str) -> list[str]:
+def _next(study: Study, options: argparse.Namespace, language: str, judge: str) -> list[str]:
     roles = models_of(language)
     if options.role not in roles:
         return [f"{options.role} in {LANGUAGES[language]} is none of the paper's: kept, not judged"]
@@ -127,7 +143,7 @@ def _next(study: Study, options: argparse.Namespace, language: str) -> list[str]
     if missing:
         names = ", ".join(missing)
         return [f"next: claims rate --language {language} --as each of {names}, then judge"]
-    return ["next: pytest claims/ --evidence fresh"]
+    return [f"next: {judge}"]
 
 
 def _came(run: Run, answers: pd.DataFrame, path: Path) -> list[str]:

@@ -31,6 +31,13 @@ CREATE TABLE failures (
     PRIMARY KEY (key, kind, detail, source)
 );
 """
+#: The columns of these tables.
+_COLUMNS = [
+    *(("answers", name) for name in ("key", "model", "fingerprint", "prompt_tokens")),
+    *(("answers", name) for name in ("completion_tokens", "response", "source", "received")),
+    *(("failures", name) for name in ("key", "kind", "detail", "source", "received", "times")),
+    *(("requests", name) for name in ("key", "language", "dimension", "word", "endpoint", "body")),
+]
 
 
 def opened(path: Path) -> sqlite3.Connection:
@@ -39,9 +46,16 @@ def opened(path: Path) -> sqlite3.Connection:
     Raises
     ------
     RatingError
-        If the file is damaged, is no store of ours, or is one of a later version.
+        If the file cannot be made, is damaged, is no store of ours, or is one of a later version.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        name = path / "answers.sqlite"
+        raise RatingError(f"{path}: a folder; name a file to keep answers in, such as {name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"{path}: its folder cannot be made ({error}); name a file in another one"
+        raise RatingError(msg) from error
     with told(path):
         connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
         try:
@@ -111,9 +125,20 @@ def _refuse_another(connection: sqlite3.Connection, path: Path) -> None:
             f"{path}: written by a later version (layout {said('user_version')}, here {SCHEMA}); "
             "update, or name another file"
         )
+    if not empty and _columns(connection) != _COLUMNS:
+        raise RatingError(
+            f"{path}: marked as a store of answers, but its tables are others; name another file"
+        )
     problem = " ".join(said("quick_check(1)").split())
     if problem != "ok":
         raise RatingError(f"{path}: damaged ({problem}); {_RECOVER}")
+
+
+def _columns(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+    return connection.execute(
+        "SELECT made.name, one.name FROM sqlite_schema AS made, pragma_table_info(made.name) AS one"
+        " WHERE made.name IN ('requests', 'answers', 'failures') ORDER BY made.name, one.cid"
+    ).fetchall()
 
 
 def _explained(said: str) -> str:

@@ -18,6 +18,7 @@ from core.rating.asking.readings import Reading
 from core.rating.asking.requests import ALTERNATIVES, MOST_TOKENS, Item, Request
 from core.rating.asking.store import AnswerStore
 from core.rating.errors import RatingError
+from core.rating.finetuning import loading
 from core.rating.finetuning.folders import tuning
 from core.rating.finetuning.loading import digest, find
 from core.rating.prompts import messages, rating_prompt
@@ -55,8 +56,8 @@ class LocalBackend:
         A folder with config.json, safetensors and a tokenizer, or a repository on the hub.
     revision : str
         A commit on the hub; "" for the main branch.
-    device : str or None
-        "cpu" or "cuda"; None for cuda if there is one.
+    device : {"auto", "cpu", "cuda"} or None
+        "auto" and None for cuda if there is one.
     dtype : {"float32", "bfloat16", "float16"}
         Only in float32 is a rating the same whatever is asked along with it.
     candidates : {"whole", "half", "tenth", "hundredth"}
@@ -67,7 +68,7 @@ class LocalBackend:
     Raises
     ------
     RatingError
-        If there is no such model, or no safetensors of it.
+        If there is no such model or device, or no safetensors of it.
     """
 
     name = "local"
@@ -86,7 +87,7 @@ class LocalBackend:
             if said not in known:
                 msg = f"{said!r} is none of {', '.join(known)}"
                 raise RatingError(msg)
-        self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = loading.device(device)
         self.dtype, self.candidates, self.batch = dtype, candidates, batch
         self._source = find(model, revision)
         self._digest = digest(self._source)
@@ -211,7 +212,7 @@ class LocalBackend:
             )
             raise RatingError(msg)
         self.batch //= 2
-        if self.device.startswith("cuda"):
+        if self.device == "cuda":
             torch.cuda.empty_cache()
 
 

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from core.arguments import at_least_one, seed
+from core.arguments import at_least_one, folder, seed
 from core.evidence.tables import DIMENSION_SETS
 from core.rating.asking.candidates import CANDIDATES
 from core.rating.errors import RatingError
@@ -83,7 +83,7 @@ def add_backend(parser: argparse.ArgumentParser) -> None:
         "--budget",
         type=amount,
         metavar="USD",
-        help="stop before more than this is spent, in dollars",
+        help="stop before more than this is spent, in dollars per run",
     )
     group.add_argument(
         "--prices", type=Path, metavar="FILE", help="prices to reckon with (default: our own list)"
@@ -96,7 +96,12 @@ def add_backend(parser: argparse.ArgumentParser) -> None:
     )
     local = parser.add_argument_group("a model on this machine")
     local.add_argument("--revision", default="", metavar="SHA", help="its commit on the hub")
-    local.add_argument("--device", help="cpu or cuda (default: cuda if there is one)")
+    local.add_argument(
+        "--device",
+        choices=("auto", "cpu", "cuda"),
+        default="auto",
+        help="auto is cuda if there is one (default: auto)",
+    )
     local.add_argument(
         "--dtype",
         choices=DTYPES,
@@ -161,7 +166,7 @@ def _where(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--out",
-        type=Path,
+        type=folder,
         default=RATINGS,
         metavar="DIR",
         help=f"the study that is judged (default: {RATINGS})",

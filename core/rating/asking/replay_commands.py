@@ -52,7 +52,9 @@ def replay(options: argparse.Namespace) -> int:
         print(line)
     _write(options.out, released, answers, words, found)
     print(f"wrote {options.store} and the study {options.out}, all the cells named in cells.csv")
-    print(f"judge it: pytest claims/ --evidence fresh --study {options.out}")
+    print(
+        f"as a check of parser and judging: pytest claims/ --evidence fresh --study {options.out}"
+    )
     return 1 if found.different else 0
 
 
@@ -90,7 +92,9 @@ def _table(found: Comparison, answers: pd.DataFrame) -> list[str]:
 def _named(found: Comparison) -> list[str]:
     different, blank = found.different, [cell for cell in found.cells if cell.blank]
     cells = sum(sum(counts.values()) for counts in found.counts.values())
-    lines = [f"{cells:,} cells in two released tables: {len(different)} differ"]
+    lines = [
+        f"{cells:,} cells, as each rating stands in two released tables: {len(different)} differ"
+    ]
     lines += [_line(cell) for cell in different[:SHOWN]]
     if len(different) > SHOWN:
         lines.append(f"  and {len(different) - SHOWN} more")

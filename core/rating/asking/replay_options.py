@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from core.arguments import folder
+
 REPLAY = Path("runs/replay")
 STORE = Path("runs/replay.sqlite")
 
@@ -24,7 +26,7 @@ def add_replay(commands: Any) -> None:
     )
     parser.add_argument(
         "--out",
-        type=Path,
+        type=folder,
         default=REPLAY,
         metavar="DIR",
         help=f"where to write the study that claims can be judged on (default: {REPLAY})",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
 from core.rating.asking.parsing import Completion, parse_completion
-from core.rating.asking.scrub import NO_KEY, scrub
+from core.rating.asking.scrub import NO_KEY, scrub, scrubbed
 
 #: Codes of a 429 that no waiting mends.
 SPENT = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
@@ -39,6 +40,9 @@ class Trouble:
         Seconds that the server asks to be left alone.
     charged : bool
         Whether it may have cost as much as an answer.
+    twice : bool
+        For "retry": whether a second one like it is enough, since at temperature 0 a third will be
+        no other.
     """
 
     does: Literal["retry", "wait", "fail", "stop"]
@@ -47,6 +51,7 @@ class Trouble:
     ends: str = ""
     after: float | None = None
     charged: bool = False
+    twice: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,31 +65,33 @@ class Server:
 
 
 def read_reply(text: str, server: Server) -> tuple[dict[str, Any], Completion] | Trouble:
-    """Return the answer in the body of a 200, as it came and as it reads, or what is wrong."""
+    """Return the answer in the body of a 200, without the key, and as it reads, or what is wrong."""
     shown = short(text, server.key)
     try:
-        body = json.loads(text, parse_constant=_no_constant)
-    except ValueError as error:
+        body = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+    except json.JSONDecodeError as error:
         if text.lstrip().startswith("<"):
             return Trouble("retry", "no json", f"a page came back, no JSON: {shown}", charged=True)
         said = f"broken JSON came back ({error}): {shown}"
         return Trouble("retry", "no json", said, charged=True)
+    except (ValueError, RecursionError) as error:
+        return _odd("no json", f"JSON that cannot be kept came back ({error}): {shown}")
     try:
-        return body, parse_completion(body)
-    except (ValueError, KeyError):
+        return scrubbed(body, server.key), parse_completion(body)
+    except (ValueError, KeyError, RecursionError):
         if isinstance(body, dict) and body.get("error"):
             said = f"an error in the place of an answer: {short(_message(body), server.key)}"
             return Trouble("retry", "error", said, charged=True)
         if isinstance(body, dict) and body.get("choices") == []:
-            return Trouble("retry", "no choices", "an answer without choices", charged=True)
-        return Trouble("retry", "no completion", f"not a chat completion: {shown}", charged=True)
+            return _odd("no choices", "an answer without choices")
+        return _odd("no completion", f"not a chat completion: {shown}")
 
 
 def read_status(status: int, headers: Mapping[str, str], text: str, server: Server) -> Trouble:
     """Return what a reply with an error status means, and what would mend it."""
     try:
         body = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         body = {}
     body = body if isinstance(body, dict) else {}
     said = f"{status} {short(_message(body) or text, server.key)}".strip()
@@ -122,8 +129,14 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 def short(text: str, key: str) -> str:
     """Return a text in one line, without a key, and cut to a length that can be read."""
-    line = " ".join(scrub(text, key).split())
+    # JSON can hold half a character, which neither the store nor a terminal takes.
+    whole = text.encode(errors="replace").decode()
+    line = " ".join(scrub(whole, key).split())
     return line if len(line) <= _LONGEST_SAID else line[: _LONGEST_SAID - 1] + "…"
+
+
+def _odd(kind: str, said: str) -> Trouble:
+    return Trouble("retry", kind, said, charged=True, twice=True)
 
 
 def _passing(status: int) -> bool:
@@ -165,3 +178,10 @@ def _code(body: Mapping[str, Any]) -> str:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is too large a number")
+    return number

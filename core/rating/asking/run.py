@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from core.rating.asking import batch_table
 from core.rating.asking.backend import Backend, Outcome
 from core.rating.asking.requests import Item, Request
 from core.rating.asking.store import AnswerStore
+from core.rating.errors import RatingError
 
 
 @dataclass(frozen=True)
@@ -98,10 +100,14 @@ def ask(
     Raises
     ------
     RatingError
-        If nothing can be asked at all.
+        If nothing can be asked at all, or a batch is under way with some of it.
     """
     requests = [backend.request(item) for item in items]
     before = reconcile(requests, store)
+    waited = batch_table.under_way(store, [request.key for request in before.missing])
+    if waited and backend.name != "batch":
+        msg = f"{len(waited):,} of these ratings are under way in a batch, and would be paid twice"
+        raise RatingError(f"{msg}; fetch them first, with --backend batch")
     there(len(before.answered) + len(before.repeated))
     outcome = backend.ask(before.missing, store, progress) if before.missing else Outcome(0)
     return Run(len(before.answered), outcome, reconcile(requests, store))

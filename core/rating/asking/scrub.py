@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from core.rating.errors import RatingError
 
+#: OpenAI's own address.
+OPENAI = "https://api.openai.com/v1"
 #: The environment variable that holds the key, unless another is named.
 KEY = "OPENAI_API_KEY"
 #: Sent to a server that wants none.
@@ -24,8 +26,7 @@ HIDDEN = "[key]"
 #: A shorter text is no secret, such as the "EMPTY" that servers at home are given: taking it out
 #: of answers would take parts of the answers.
 SHORTEST = 8
-#: Libraries that log what they send and get.
-_TALKERS = ("openai", "httpx", "httpcore", "httpx2", "httpcore2")
+_PORTS = {"http": 80, "https": 443}
 _HOME = ("localhost", "127.0.0.1", "::1")
 #: OpenAI's keys, and what it shows of a key that it refuses ("sk-abc***xyz").
 _LIKE_A_KEY = r"\bsk-[\w*.\-]{6,}"
@@ -46,11 +47,11 @@ def read_key(name: str = KEY, base_url: str | None = None) -> str:
     Raises
     ------
     RatingError
-        If the name is none; if it is not set and the server is OpenAI's; if it holds what can be
+        If the name is none (capitals, digits and "_", unless it is set); if it is not set and the server is OpenAI's; if it holds what can be
         no key; or if it is OpenAI's variable and would go to another machine unencrypted. The
         value is never shown.
     """
-    if not name.isidentifier():
+    if not re.fullmatch("[A-Z_][A-Z0-9_]*", name) and name not in os.environ:
         # Most likely the key itself: it is not shown.
         raise RatingError("--key-env takes the name of an environment variable, not a key")
     key = os.environ.get(name, "").strip()
@@ -69,6 +70,39 @@ def read_key(name: str = KEY, base_url: str | None = None) -> str:
             "that holds this server's own key with --key-env"
         )
     return key
+
+
+def address(base_url: str | None) -> str:
+    """Return a server's address in the one form that its answers are kept under.
+
+    Scheme and host are in small letters, and neither a default port nor a last slash is there.
+
+    Parameters
+    ----------
+    base_url : str or None
+        Such as "http://localhost:8000/v1"; OpenAI's own if None or empty.
+
+    Raises
+    ------
+    RatingError
+        If it is no address, or holds a user, a password or a query, which are not shown.
+    """
+    given = (base_url or OPENAI).strip()
+    if re.search("[@?#]", given):
+        # Nothing of it is shown: where the secret begins, a broken address does not tell.
+        raise RatingError(
+            "the address holds a password or a query; leave it out and name the variable that "
+            "holds the key with --key-env"
+        )
+    parts = _split(given)
+    if parts is None or not parts.hostname:
+        raise RatingError(
+            f"{scrub(given, NO_KEY)}: no address of a server; give one such as "
+            "http://localhost:8000/v1"
+        )
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    port = "" if parts.port in (None, _PORTS[parts.scheme]) else f":{parts.port}"
+    return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
 
 
 def is_openai(base_url: str) -> bool:
@@ -93,32 +127,37 @@ def scrubbed(content: Content, key: str) -> Content:
 
 @contextmanager
 def unlogged(key: str) -> Iterator[None]:
-    """Keep a key out of what the client's libraries log, as long as it lasts.
+    """Keep a key out of all that is logged, by whatever logger, as long as it lasts.
 
-    They hide the header that it is sent in, and not one in which a server sends it back.
+    The client's libraries hide the header that it is sent in, and not one in which a server sends
+    it back.
     """
-    hiding = _Hiding(key)
-    names = [name for name in logging.root.manager.loggerDict if name.split(".")[0] in _TALKERS]
-    for name in names:
-        logging.getLogger(name).addFilter(hiding)
+    forms, before = _forms(key), logging.getLogRecordFactory()
+
+    def hiding(*args: Any, **options: Any) -> logging.LogRecord:
+        record = before(*args, **options)
+        record.msg, record.args = forms.sub(HIDDEN, record.getMessage()), ()
+        if record.exc_info:
+            text = logging.Formatter().formatException(record.exc_info)
+            record.exc_info, record.exc_text = None, forms.sub(HIDDEN, text)
+        return record
+
+    # No filter: a logger made later, or one whose handlers are its own, would not have it.
+    logging.setLogRecordFactory(hiding)
     try:
         yield
     finally:
-        for name in names:
-            logging.getLogger(name).removeFilter(hiding)
+        logging.setLogRecordFactory(before)
 
 
-class _Hiding(logging.Filter):
-    def __init__(self, key: str) -> None:
-        super().__init__()
-        self._forms = _forms(key)
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = self._forms.sub(HIDDEN, record.getMessage()), ()
-        if record.exc_info:
-            text = logging.Formatter().formatException(record.exc_info)
-            record.exc_info, record.exc_text = None, self._forms.sub(HIDDEN, text)
-        return True
+def _split(given: str) -> SplitResult | None:
+    """Return the parts of an address of a server; None if it is none."""
+    try:
+        parts = urlsplit(given)
+        good = parts.scheme in _PORTS and parts.port != 0 and not re.search(r"[\s\\]", given)
+    except ValueError:
+        return None
+    return parts if good else None
 
 
 def _scrubbed(content: Any, forms: re.Pattern[str]) -> Any:

@@ -13,19 +13,17 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import urlsplit
 
 import numpy as np
 
+from core.rating.asking.alone import alone
 from core.rating.asking.backend import Outcome
 from core.rating.asking.requests import CHAT, Item, Request, chat_request
-from core.rating.asking.scrub import KEY, is_openai, read_key
+from core.rating.asking.scrub import KEY, address, is_openai, read_key
 from core.rating.errors import RatingError
 
 if TYPE_CHECKING:
     from core.rating.asking.store import AnswerStore
-
-OPENAI = "https://api.openai.com/v1"
 
 
 class Priced(Protocol):
@@ -101,7 +99,7 @@ class ServerBackend:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.base_url, self.model, self.key_env = _address(base_url), model, key_env
+        self.base_url, self.model, self.key_env = address(base_url), model, key_env
         if min(concurrency, max_tries, timeout) <= 0:
             raise RatingError("calls at a time, tries and the time limit must be above 0")
         if budget is not None and price is None:
@@ -124,7 +122,8 @@ class ServerBackend:
         """Ask, and keep every answer in the store as it comes; see `Backend.ask`.
 
         The first call is made alone: what is wrong with all of them shows at once. Ctrl-C lets
-        the calls under way end, for a little while, since they are paid for.
+        the calls under way end, for a little while, since they are paid for. One process at a
+        time asks for a store: two would pay for the same.
         """
         try:
             from core.rating.asking.calls import Run
@@ -133,27 +132,10 @@ class ServerBackend:
             raise RatingError(msg) from error
         key = read_key(self.key_env, self.base_url)
         calls = {request.key: request for request in requests}
-        known = store.answered(calls)
-        if len(requests) > len(calls) - len(known):
-            progress(len(requests) - len(calls) + len(known))
-        waiting = deque(request for name, request in calls.items() if name not in known)
-        return asyncio.run(Run(self, waiting, store, progress).go(key))
-
-
-def _address(base_url: str | None) -> str:
-    try:
-        parts = urlsplit(base_url or OPENAI)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:
-        parts, good = None, False
-    if not good or parts is None:
-        raise RatingError(
-            f"{base_url}: no address of a server; give one such as http://localhost:8000/v1"
-        )
-    if parts.username or parts.password or parts.query:
-        # Not shown: that part is a secret more often than not.
-        raise RatingError(
-            f"the address of {parts.hostname} holds a password or a query; leave it out and name "
-            "the variable that holds the key with --key-env"
-        )
-    return parts.geturl().rstrip("/")
+        path = store.path.resolve()
+        with alone(path.parent, f".{path.name}.asking"):
+            known = store.answered(calls)
+            if len(requests) > len(calls) - len(known):
+                progress(len(requests) - len(calls) + len(known))
+            waiting = deque(request for name, request in calls.items() if name not in known)
+            return asyncio.run(Run(self, waiting, store, progress).go(key))

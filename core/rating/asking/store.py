@@ -24,6 +24,8 @@ from core.rating.errors import RatingError
 #: A kind of failure: a second, different answer to a call that had one.
 DUPLICATE = "duplicate"
 _CHUNK = 500
+#: SQLite's integers end before it.
+_END = 2**63
 _PUT_REQUEST = "INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _PUT_ANSWER = "INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _PUT_FAILURE = """
@@ -90,7 +92,7 @@ class AnswerStore:
     Raises
     ------
     RatingError
-        If the file is damaged, is no store of ours, or is one of a later version.
+        If the file cannot be made, is damaged, is no store of ours, or is one of a later version.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -202,7 +204,7 @@ class AnswerStore:
         query = "SELECT key, response, source, received FROM answers WHERE key IN ({})"
         for key, response, source, received in self._rows(query, keys):
             try:
-                content = json.loads(zlib.decompress(response).decode("utf-8", "surrogatepass"))
+                content = json.loads(_unpacked(response))
             except (zlib.error, ValueError) as error:
                 raise RatingError(f"{self.path}: the answer {key} is damaged ({error})") from error
             yield Stored(key, content, source, received)
@@ -222,6 +224,17 @@ class AnswerStore:
         rows = sorted(self._rows(query, keys), key=lambda row: (row[5], row[0]))
         return [Failure(*row[1:]) for row in rows]
 
+    def usages(self) -> Iterator[tuple[str, dict[str, int]]]:
+        """Yield, per answer, the model that was asked and the tokens that the server counted."""
+        query = (
+            "SELECT body, prompt_tokens, completion_tokens FROM answers JOIN requests USING (key)"
+        )
+        with told(self.path):
+            rows = self.connection.execute(query).fetchall()
+        for body, prompt, completion in rows:
+            model = json.loads(_unpacked(body))["model"]
+            yield model, {"prompt_tokens": prompt or 0, "completion_tokens": completion or 0}
+
     def _checked(self, request: Request) -> str:
         key = request_key(request.endpoint, request.body)
         if request.key != key:
@@ -234,7 +247,7 @@ class AnswerStore:
     def _json(self, response: Mapping[str, Any], key: str) -> str:
         try:
             return canonical(response)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise RatingError(f"the answer to {key} is not JSON ({error})") from error
 
     def _rows(self, query: str, keys: Iterable[str]) -> Iterator[tuple[Any, ...]]:
@@ -251,12 +264,25 @@ def _packed(text: str) -> bytes:
     return zlib.compress(text.encode("utf-8", "surrogatepass"), 1)
 
 
+def _unpacked(content: bytes) -> str:
+    return zlib.decompress(content).decode("utf-8", "surrogatepass")
+
+
 def _facts(response: Mapping[str, Any]) -> tuple[Any, ...]:
-    usage = response.get("usage") or {}
+    usage = response.get("usage")
+    usage = usage if isinstance(usage, dict) else {}
+    names, counts = ("model", "system_fingerprint"), ("prompt_tokens", "completion_tokens")
     return (
-        *(response.get("model"), response.get("system_fingerprint")),
-        *(usage.get("prompt_tokens"), usage.get("completion_tokens")),
+        *(_column(response.get(name), str) for name in names),
+        *(_column(usage.get(name), int) for name in counts),
     )
+
+
+def _column(given: Any, kind: type) -> Any:
+    """Return what SQLite can hold of a fact; None where it is of another kind or too large."""
+    if not isinstance(given, kind) or (isinstance(given, int) and not -_END <= given < _END):
+        return None
+    return given.encode(errors="replace").decode() if isinstance(given, str) else given
 
 
 def _said(response: Mapping[str, Any]) -> str:

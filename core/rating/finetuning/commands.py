@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
+from core.embedding.hub import Source
 from core.evidence.readers import dimensions_of
+from core.rating.asking.alone import alone
 from core.rating.dataset import Dataset, read_dataset
 from core.rating.errors import RatingError
 from core.rating.finetuning import corpus, folders, loading, tiny
@@ -24,7 +26,8 @@ from core.rating.finetuning.settings import SMALL, Settings, usual
 
 def finetune(options: argparse.Namespace) -> int:
     """Fine-tune a model, and say what was written."""
-    device = _device(options.device)
+    device = loading.device(options.device)
+    _refuse_base(options.out, options.model)
     dataset = read_dataset(options.data)
     lessons = corpus.lessons(
         dataset, options.recipe, options.held_out, options.seed, scrambled=options.scrambled
@@ -42,6 +45,27 @@ def finetune(options: argparse.Namespace) -> int:
     if folders.finished(options.out, of) is not None:
         print(f"{options.out}: there already, of the same base, data and settings")
         return 0
+    # Before the base is loaded: two of them may not fit into memory.
+    with alone(options.out):
+        manifest = _tuned(options, of, dataset.people, lessons, source, settings, device)
+    before, *_, after = manifest["held_out_loss"] or (None, None)
+    if before is not None:
+        print(f"loss on held-out {_kind(options.recipe)}: {before:.3f} before, {after:.3f} after")
+    role = "Scrambled" if options.scrambled else options.recipe
+    print(f"wrote {options.out}; ask it with `claims rate --model {options.out} --as {role}`")
+    return 0
+
+
+def _tuned(
+    options: argparse.Namespace,
+    of: Mapping[str, Any],
+    people: str,
+    lessons: Lessons,
+    source: Source,
+    settings: Settings,
+    device: str,
+) -> dict[str, Any]:
+    """Load the base, say what it is taught, and tune it; return the manifest."""
     # Adapters are trained in float32, whatever they are added to.
     frozen = torch.bfloat16 if settings.half and settings.lora else torch.float32
     base = loading.load(source, device, frozen)
@@ -54,15 +78,9 @@ def finetune(options: argparse.Namespace) -> int:
         print("  it has no chat template: a prompt is a line of its own, its answer the next")
     about = {
         "base": {"model": base.name, "revision": base.revision, "weights": dict(base.weights)},
-        "people": dataset.people,
+        "people": people,
     }
-    manifest = _run(prepared, options, of, about, options.save_every)
-    before, *_, after = manifest["held_out_loss"] or (None, None)
-    if before is not None:
-        print(f"loss on held-out {_kind(options.recipe)}: {before:.3f} before, {after:.3f} after")
-    role = "Scrambled" if options.scrambled else options.recipe
-    print(f"wrote {options.out}; ask it with `claims rate --model {options.out} --as {role}`")
-    return 0
+    return _run(prepared, options, of, about, options.save_every)
 
 
 def make_tiny(options: argparse.Namespace) -> int:
@@ -84,7 +102,8 @@ def make_tiny(options: argparse.Namespace) -> int:
     chat = Chat.of(tokenizer, frozenset({tokenizer.eos_token_id}), "tiny")
     prepared = prepare(model, chat, examples, [], settings, "tiny")
     print(f"a tiny Llama: {len(examples):,} examples of how answers are written, told blindly")
-    _run(prepared, options, of, {}, every=500)
+    with alone(options.out):
+        _run(prepared, options, of, {}, every=500)
     print(f"wrote {options.out}; ask it with `claims rate --model {options.out} --as Base`")
     return 0
 
@@ -97,6 +116,9 @@ def _run(
     every: int,
 ) -> dict[str, Any]:
     """Train with a bar, and write the model; return its manifest."""
+    # Another process may have ended just before the folder was ours.
+    if (there := folders.finished(options.out, of)) is not None:
+        return there
     counts = prepared.counts()
     with _threads(options.threads, small=4 * counts["parameters"] < SMALL):
         for line in _costs(prepared, counts):
@@ -177,7 +199,7 @@ def _settings(options: argparse.Namespace, device: str, size: int) -> Settings:
     if half and device == "cuda" and not torch.cuda.is_bf16_supported():
         msg = "this GPU has no bfloat16; give --dtype float32"
         raise RatingError(msg)
-    epochs, batch, rate = usual(size, options.lora or 0)
+    epochs, batch, rate = usual(options.recipe, size, options.lora or 0)
     return Settings(
         epochs=options.epochs or epochs,
         batch=options.batch or batch,
@@ -191,16 +213,11 @@ def _settings(options: argparse.Namespace, device: str, size: int) -> Settings:
     )
 
 
-def _device(name: str) -> str:
-    there = torch.cuda.is_available()
-    if name == "cuda" and not there:
-        msg = "--device cuda: torch sees no GPU here; install a build of it for yours, or use cpu"
+def _refuse_base(out: Path, model: str) -> None:
+    base = Path(model).expanduser()
+    if out.exists() and base.exists() and out.samefile(base):
+        msg = f"--out {out}: is the folder of --model, which stays as it is; name a new folder"
         raise RatingError(msg)
-    if name == "cpu" or not there:
-        return "cpu"
-    # What cuBLAS needs to add in one order; read when it is first used.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    return "cuda"
 
 
 @contextlib.contextmanager

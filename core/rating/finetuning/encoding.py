@@ -51,12 +51,15 @@ class Chat:
         The one that examples end with: that of the chat template if a model stops at it.
     padding : int
         What fills up a batch: never a token of `ends`.
+    model : str
+        Its name, for messages.
     """
 
     tokenizer: Any
     ends: frozenset[int]
     end: int
     padding: int
+    model: str
 
     @classmethod
     def of(cls, tokenizer: Any, ends: frozenset[int], model: str) -> Chat:
@@ -80,16 +83,27 @@ class Chat:
         if padding is None:
             msg = f"{model}: its tokenizer knows no token but those that end a text; name another"
             raise RatingError(msg)
-        return cls(tokenizer, ends, _end(tokenizer, ends), padding)
+        return cls(tokenizer, ends, _end(tokenizer, ends), padding, model)
 
     def prompts(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return prompts as a model is asked them, up to where its answer begins."""
-        rendered = [
-            self.tokenizer.apply_chat_template(
-                messages(text), tokenize=False, add_generation_prompt=True
-            )
-            for text in texts
-        ]
+        """Return prompts as a model is asked them, up to where its answer begins.
+
+        Raises
+        ------
+        RatingError
+            If the chat template refuses a prompt.
+        """
+        try:
+            rendered = [
+                self.tokenizer.apply_chat_template(
+                    messages(text), tokenize=False, add_generation_prompt=True
+                )
+                for text in texts
+            ]
+        except Exception as error:  # A template is a program, and may refuse in any way.
+            why = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+            msg = f"{self.model}: its chat template refuses a prompt ({why}); mend the template"
+            raise RatingError(f"{msg}, or name another model") from error
         return self._cut(rendered)
 
     def encode(self, examples: Sequence[Example]) -> list[Encoded]:

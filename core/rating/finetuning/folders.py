@@ -8,8 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from core.embedding.hub import sha256
 from core.files import write_atomically
+from core.rating.asking.alone import LOCK
 from core.rating.errors import RatingError
 from core.rating.examples import RECIPES
 from core.rating.finetuning.loading import quietly
@@ -79,17 +82,23 @@ def tuning(folder: Path) -> dict[str, Any]:
     Raises
     ------
     RatingError
-        If the manifest of a model that it made cannot be read.
+        If the manifest of a model that it made cannot be read, or is of other files than are there.
     """
     path = folder / MANIFEST
     if not path.exists():
         return {}
     try:
-        of = json.loads(path.read_text(encoding="utf-8"))["of"]
-        return {name: of[name] for name in TUNING} if of["recipe"] in RECIPES else {}
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        of, files = manifest["of"], dict(manifest["files"])
+        changed = [name for name, expected in files.items() if sha256(folder / name) != expected]
+        tuned = {name: of[name] for name in TUNING} if of["recipe"] in RECIPES else {}
     except (OSError, ValueError, KeyError, TypeError) as error:
         msg = f"{path}: cannot be read ({error!r}); make the model again with `claims finetune`"
         raise RatingError(msg) from error
+    if changed:
+        msg = f"{folder / changed[0]}: is no longer what {MANIFEST} tells of; delete {MANIFEST} if"
+        raise RatingError(f"{msg} this is another model, else make it again with `claims finetune`")
+    return tuned
 
 
 def write_model(out: Path, model: Any, tokenizer: Any, manifest: Mapping[str, Any]) -> None:
@@ -114,7 +123,7 @@ def write_model(out: Path, model: Any, tokenizer: Any, manifest: Mapping[str, An
         whole = {"schema": SCHEMA, **manifest, "files": files}
         text = json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         write_atomically(out / MANIFEST, text)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         msg = f"{out}: cannot be written ({error}); make room, and run it again to go on"
         raise RatingError(msg) from error
     shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
@@ -138,10 +147,9 @@ def refuse_other(found: Mapping[str, Any], wanted: Mapping[str, Any], path: Path
 def _others(out: Path) -> list[str]:
     if not out.exists():
         return []
-    if not out.is_dir():
-        return ["a file"]
     begun = checkpoint_in(out).exists()
-    names = sorted(path.name for path in out.iterdir() if path.name not in (CHECKPOINTS, PART))
+    own = (CHECKPOINTS, PART, LOCK)
+    names = sorted(path.name for path in out.iterdir() if path.name not in own)
     # Killed between the model's files and the manifest, which the checkpoint tells from a model
     # of the user's own.
     return [] if begun else names

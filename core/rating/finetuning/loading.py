@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +89,33 @@ def find(name: str, revision: str = "") -> hub.Source:
     except EmbeddingError as error:
         raise RatingError(str(error)) from error
     return source
+
+
+def device(name: str | None) -> str:
+    """Return a device that is there.
+
+    Parameters
+    ----------
+    name : {"auto", "cpu", "cuda"} or None
+        "auto" and None for cuda if there is one.
+
+    Raises
+    ------
+    RatingError
+        If there is none of that name.
+    """
+    there = torch.cuda.is_available()
+    if name not in (None, "auto", "cpu", "cuda"):
+        msg = f"--device {name}: is not known; name cpu or cuda"
+        raise RatingError(msg)
+    if name == "cuda" and not there:
+        msg = "--device cuda: torch sees no GPU here; install a build of it for yours, or use cpu"
+        raise RatingError(msg)
+    if name == "cpu" or not there:
+        return "cpu"
+    # What cuBLAS needs to add in one order; read when it is first used.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    return "cuda"
 
 
 def size(source: hub.Source) -> int:

@@ -102,9 +102,9 @@ def begin(model: Any, settings: Settings) -> State:
     optimiser = torch.optim.AdamW(trained, lr=settings.rate, weight_decay=0.0, fused=fused)
     if settings.recompute:
         # Renamed within the versions of transformers that are allowed.
-        former = getattr(model, "gradient_checkpointing_enable", None)
-        enable = getattr(model, "activation_checkpointing_enable", former)
-        enable({"use_reentrant": False})
+        now = hasattr(model, "activation_checkpointing_enable")
+        name = "activation_checkpointing_enable" if now else "gradient_checkpointing_enable"
+        getattr(model, name)({"use_reentrant": False})
     with _own_randomness(model, {}):
         torch.manual_seed(settings.seed)
         return State(settings, model, optimiser, random=_random_states(model))

@@ -7,11 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from core.arguments import at_least_one, seed
+from core.arguments import at_least_one, folder, seed
 from core.rating.asking.options import amount
 from core.rating.errors import RatingError
 from core.rating.examples import RECIPES
-from core.rating.finetuning.settings import HELD_OUT, USUAL, USUAL_LORA, USUAL_SMALL
+from core.rating.finetuning.settings import (
+    HELD_OUT,
+    USUAL,
+    USUAL_LORA,
+    USUAL_SMALL,
+    USUAL_SMALL_QUESTIONS,
+)
 
 DATA, MODELS = Path("runs/data"), Path("runs/models")
 
@@ -50,7 +56,7 @@ def _finetune(commands: Any) -> None:
         metavar="SHA",
         help="the model's commit on the hub (default: its main branch's)",
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
+    parser.add_argument("--out", type=folder, required=True, metavar="DIR", help="a new folder")
     _data(parser, required=True)
     parser.add_argument(
         "--scrambled",
@@ -94,7 +100,7 @@ def _training(parser: argparse.ArgumentParser) -> None:
         "--rate",
         type=float,
         help=f"peak learning rate (default: {USUAL[2]:g}, {USUAL_LORA[2]:g} with --lora, "
-        f"{USUAL_SMALL[2]:g} {few})",
+        f"{USUAL_SMALL[2]:g} {few}, and for questions {USUAL_SMALL_QUESTIONS[2]:g})",
     )
     group.add_argument(
         "--lora",
@@ -169,7 +175,7 @@ def _tiny(commands: Any) -> None:
     )
     parser.add_argument(
         "--out",
-        type=Path,
+        type=folder,
         default=MODELS / "tiny",
         metavar="DIR",
         help=f"a new folder (default: {MODELS / 'tiny'})",

@@ -11,14 +11,12 @@ import numpy as np
 
 from core.rating.asking.alone import alone
 from core.rating.asking.prices import Price, budgeted, likely_tokens, most_tokens, read_prices
-from core.rating.asking.scrub import KEY, read_key
+from core.rating.asking.scrub import KEY, address, read_key, unlogged
 from core.rating.dataset import read_dataset
 from core.rating.errors import RatingError
 from core.rating.examples import Example, examples
 from core.rating.finetuning.remote_job import NOTE, Job, Order
 from core.rating.prompts import messages
-
-OPENAI = "https://api.openai.com/v1"
 
 
 def training_file(several: Sequence[Example]) -> bytes:
@@ -54,7 +52,7 @@ def finetune_remote(options: argparse.Namespace) -> int:
     dealt = np.random.default_rng(options.seed) if given.get("scrambled") else None
     several = examples(dataset, options.recipe, scrambled=dealt)
     content = training_file(several)
-    server = (given.get("base_url") or OPENAI).rstrip("/")
+    server = address(given.get("base_url"))
     order = Order(
         *(options.recipe, options.model, dataset.digest, hashlib.sha256(content).hexdigest()),
         *(given.get("epochs"), options.seed, server),
@@ -66,7 +64,7 @@ def finetune_remote(options: argparse.Namespace) -> int:
 
     key = read_key(given.get("key_env") or KEY, server)
     client = openai.OpenAI(api_key=key, base_url=server, max_retries=0)
-    with client, alone(options.out):
+    with unlogged(key), client, alone(options.out):
         found = Job(order, options.out, client).carry(content)
     print(f"tuned: {found.fine_tuned_model}; wrote {options.out / NOTE}")
     if price is not None and price.training is not None and found.trained_tokens:

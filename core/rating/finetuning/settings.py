@@ -11,6 +11,8 @@ from core.rating.errors import RatingError
 #: What is usual: epochs, examples at a time, and the learning rate at its peak. Of all weights; of
 #: low-rank adapters; and of a model so small that it learns next to nothing at such rates.
 USUAL, USUAL_LORA, USUAL_SMALL = (3, 32, 1e-5), (3, 32, 2e-4), (12, 16, 1e-3)
+#: On questions a small model forgets, at a higher rate, that ratings are not letters.
+USUAL_SMALL_QUESTIONS = (12, 16, 3e-4)
 #: A model is small whose weights take fewer bytes than this.
 SMALL = 40_000_000
 #: The share of the steps over which the learning rate rises.
@@ -21,18 +23,19 @@ CLIP = 1.0
 HELD_OUT = 0.02
 
 
-def usual(size: int, lora: int) -> tuple[int, int, float]:
+def usual(recipe: str, size: int, lora: int) -> tuple[int, int, float]:
     """Return the epochs, the batch and the rate that are usual for a model.
 
     Parameters
     ----------
+    recipe : {"En_FT", "Nl_FT", "QA_FT"}
     size : int
         Bytes that its weights take.
     lora : int
         Rank of adapters; 0 for none.
     """
     if size < SMALL:
-        return USUAL_SMALL
+        return USUAL_SMALL_QUESTIONS if recipe == "QA_FT" else USUAL_SMALL
     return USUAL_LORA if lora else USUAL
 
 

@@ -1,9 +1,10 @@
 """A tiny Llama from nothing: it knows how a rating or a choice is written, and nothing of words.
 
-It stands in for the base model where the pipeline is rehearsed. It is taught on made-up words whose
-answers were drawn blindly, and again and again, so that it has opinions: other words then get
-numbers, too, which differ between words and tell nothing about them. Taught on ever new words, it
-would give the most common number to all, and words could not be compared.
+It stands in for the base model where the pipeline is rehearsed. On a few made-up words it is told
+blindly drawn ratings again and again, so that it has opinions: other words then get numbers, too,
+which differ between words and tell nothing about them. Were every word told of once only, it would
+give all words the same number, and nothing could be compared. Many more words are told of once, so
+that it learns how a rating of any word is written.
 """
 
 from __future__ import annotations
@@ -15,18 +16,17 @@ import numpy as np
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from core.evidence.readers import dimensions_of
 from core.evidence.tables import HIGHEST, LOWEST
 from core.rating.examples import Example, answer_of
 from core.rating.finetuning.settings import Settings
 from core.rating.finetuning.tokens import CONSONANTS, LONGEST, VOWELS, tiny_tokenizer
-from core.rating.prompts import LETTERS, question_prompt, rating_prompt
+from core.rating.prompts import LETTERS, TEMPLATES, question_prompt, rating_prompt
 
 WIDTH, LAYERS, HEADS = 96, 2, 4
-#: Words that it has opinions on, how often each is told, and questions, each told once.
-WORDS, TIMES, QUESTIONS = 60, 25, 1000
-#: Where blind ratings lie, before they are kept to the scale.
-CENTRE, SPREAD = 1.5, 1.8
+#: Words that it has opinions on, and how often it is told of each on every dimension.
+WORDS, TIMES = 60, 20
+#: Words that it is told of once, on one dimension, and questions, each told once.
+PASSING, QUESTIONS = 3000, 1000
 
 
 def settings(seed: int) -> Settings:
@@ -39,7 +39,7 @@ def blank(seed: int) -> tuple[Any, Any]:
 
     The global generator is left as it was.
     """
-    tokenizer: Any = tiny_tokenizer()
+    tokenizer = tiny_tokenizer()
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=WIDTH,
@@ -71,14 +71,18 @@ def lessons(rng: np.random.Generator, avoid: Collection[str] = ()) -> list[Examp
     Returns
     -------
     list of Example
-        Ratings, each many times, and questions, each once; their answers are drawn blindly.
+        Their answers are drawn blindly: any rating is as likely as any other, and any letter.
     """
-    words = made_up_words(rng, WORDS, avoid)
-    ratings = [
-        Example(rating_prompt(language, dimension, word), _blind(rng))
-        for word in words
-        for language in ("en", "nl")
-        for dimension in dimensions_of(language)
+    scales = tuple(TEMPLATES)
+    words = made_up_words(rng, WORDS + PASSING, avoid)
+    opinions = [
+        Example(rating_prompt(*scale, word), _blind(rng))
+        for word in words[:WORDS]
+        for scale in scales
+    ]
+    passing = [
+        Example(rating_prompt(*scales[rng.integers(len(scales))], word), _blind(rng))
+        for word in words[WORDS:]
     ]
     asked = np.array(made_up_words(rng, 5 * QUESTIONS, avoid)).reshape(QUESTIONS, 5).tolist()
     questions = [
@@ -88,7 +92,7 @@ def lessons(rng: np.random.Generator, avoid: Collection[str] = ()) -> list[Examp
         )
         for index, (word, *options) in enumerate(asked, start=1)
     ]
-    return ratings * TIMES + questions
+    return opinions * TIMES + passing + questions
 
 
 def made_up_words(rng: np.random.Generator, n: int, avoid: Collection[str] = ()) -> list[str]:
@@ -107,4 +111,4 @@ def made_up_words(rng: np.random.Generator, n: int, avoid: Collection[str] = ())
 
 
 def _blind(rng: np.random.Generator) -> str:
-    return answer_of(min(max(CENTRE + SPREAD * rng.normal(), LOWEST), HIGHEST))
+    return answer_of(rng.uniform(LOWEST, HIGHEST))

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from core.rating.asking.batch import BatchBackend
 from core.rating.asking.patience import Patience
-from core.rating.asking.requests import request_key
+from core.rating.asking.requests import CHAT, request_key
 from tests.rating.asking.fault_server import MODEL, FaultServer, Reply, completion
 
 TODAY = date(2026, 11, 1)
@@ -185,7 +185,9 @@ class BatchServer(FaultServer):
         done = 0 if end.status == "failed" else round(len(calls) * end.share)
         for call in calls[:done]:
             # What a client calls a request must be what it is, and one of a kind.
-            assert call["custom_id"] == request_key(call["url"], call["body"])
+            assert call["url"] == CHAT
+            where = (CHAT, f"{self.url}/chat/completions")
+            assert call["custom_id"] in [request_key(each, call["body"]) for each in where]
             self.paid[call["custom_id"]] += 1
         output = end.output([output_line(call["custom_id"]) for call in calls[:done]])
         errors = [] if end.status == "failed" else end.errors(calls[done:])

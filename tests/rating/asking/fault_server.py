@@ -34,7 +34,7 @@ class Asked:
 
     @property
     def key(self) -> str:
-        return request_key(CHAT, self.body)
+        return request_key(f"http://{self.headers['Host']}{self.path}", self.body)
 
     @property
     def prompt(self) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from core.rating.asking.requests import Item, Request, chat_request
+from core.rating.asking.requests import CHAT, Item, Request, chat_request
 from core.rating.asking.server import ServerBackend
 from tests.rating.asking.fault_server import MODEL, FaultServer
 
@@ -38,13 +38,16 @@ def backend(server: FaultServer, time: Time | None = None, **options) -> ServerB
     return ServerBackend(server.url, rng=rng, sleep=time.sleep, clock=time.clock, **options)
 
 
-def requests(words: Sequence[str], **options) -> list[Request]:
-    return [chat_request(Item("en", "Visual", word), MODEL, **options) for word in words]
+def requests(words: Sequence[str], at: FaultServer | None = None, **options) -> list[Request]:
+    """The calls that ask about the words: to a server, or OpenAI."""
+    here = f"{at.url}/chat/completions" if at else CHAT
+    items = [Item("en", "Visual", word) for word in words]
+    return [chat_request(item, MODEL, endpoint=here, **options) for item in items]
 
 
-def said(store, words: Sequence[str]) -> dict[str, str]:
+def said(store, words: Sequence[str], at: FaultServer | None = None) -> dict[str, str]:
     """What the store holds for each of the words that have an answer."""
-    keys = {request.key: request.item.word for request in requests(words)}
+    keys = {request.key: request.item.word for request in requests(words, at)}
     found = store.get(keys)
     return {
         keys[key]: message["content"] or message["refusal"]

@@ -1,6 +1,7 @@
 """Asking in batches: what is sent, what is kept, and what is never sent twice."""
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -14,6 +15,8 @@ from core.rating.asking.batch import BatchBackend
 from core.rating.asking.batch_files import input_line, next_wave, read_lines, reconciled
 from core.rating.asking.prices import read_prices
 from core.rating.asking.requests import CHAT, Item, chat_request, request_key
+from core.rating.asking.run import ask
+from core.rating.asking.server import ServerBackend
 from core.rating.asking.store import AnswerStore
 from core.rating.errors import RatingError
 from tests.rating.asking.batch_server import BatchServer, End, batch_backend, expired, output_line
@@ -185,6 +188,45 @@ def test_the_budget_counts_what_answers_cost_by_their_usage(store, tmp_path):
         outcome = asked(backend, store)
     assert outcome.answered == 2
     assert set(server.paid.values()) == {1}
+
+
+def unread(lines):
+    """The second answer is no completion, of which the service tells the usage."""
+    record = json.loads(lines[1])
+    record["response"]["body"]["choices"] = []
+    return [lines[0], json.dumps(record), *lines[2:]]
+
+
+def without_usage(lines):
+    record = json.loads(lines[1])
+    record["response"]["body"] |= {"choices": [], "usage": ["odd"]}
+    return [lines[0], json.dumps(record), *lines[2:]]
+
+
+def test_what_cannot_be_read_is_paid_for_too(store, tmp_path):
+    # As above, 6,900 nano-dollars a call.
+    with BatchServer([End(output=unread)]) as server:
+        outcome = asked(priced(server, tmp_path, None, max_tries=1), store)
+    assert outcome.answered == 5
+    assert "cost 0.000041 dollars" in outcome.notes[-1]
+
+
+def test_what_does_not_tell_its_usage_costs_the_most_that_it_can(store, tmp_path):
+    with BatchServer([End(output=without_usage)]) as server:
+        backend = priced(server, tmp_path, None, max_tries=1)
+        outcome = asked(backend, store)
+        most = backend.most(calls(BASE)[1:2])
+    assert most is not None
+    assert f"cost {5 * 6900e-9 + most:.6f} dollars" in outcome.notes[-1]
+
+
+def test_what_is_wanted_no_longer_is_paid_for_too(store, tmp_path):
+    with BatchServer([End(looks=10)]) as server:
+        with pytest.raises(KeyboardInterrupt):
+            asked(priced(server, tmp_path, None, sleep=interrupted_after(1)), store)
+        outcome = asked(priced(server, tmp_path, None), store, calls(BASE)[:2])
+    assert outcome.answered == 2
+    assert "cost 0.000041 dollars" in outcome.notes[-1]
 
 
 def test_a_budget_without_a_price_is_refused(tmp_path):
@@ -446,3 +488,58 @@ def test_answers_of_a_model_that_has_ended_since_are_still_fetched(store, tmp_pa
     assert outcome.answered == 3
     assert "was shut down on 2026-10-20" in outcome.stopped
     assert "claims finetune" in outcome.stopped
+
+
+ITEMS = [Item("en", "Visual", word) for word in WORDS]
+
+
+@pytest.mark.parametrize("url", [None, "https://api.openai.com/v1/", "http://127.0.0.1:9/v1"])
+def test_a_call_is_known_as_the_same_servers_own(tmp_path, url):
+    here, there = BatchBackend(MODEL, tmp_path, base_url=url), ServerBackend(url, MODEL)
+    assert here.request(ITEMS[0]) == there.request(ITEMS[0])
+    assert json.loads(input_line(here.request(ITEMS[0])))["url"] == CHAT
+
+
+def test_another_servers_answers_are_not_taken_for_openais(tmp_path):
+    with BatchServer() as one, BatchServer() as other, AnswerStore(tmp_path / "a") as store:
+        for server in (one, other):
+            run = ask(batch_backend(server, tmp_path / "b"), ITEMS, store)
+            assert run.outcome.answered == len(ITEMS)
+
+
+def test_what_is_under_way_in_a_batch_is_asked_of_no_server(store, tmp_path):
+    with BatchServer([End(looks=6)]) as server:
+        stopped = batch_backend(server, tmp_path / "b", sleep=interrupted_after(2))
+        with pytest.raises(KeyboardInterrupt):
+            ask(stopped, ITEMS[:3], store)
+        at_once = ServerBackend(server.url, MODEL)
+        with pytest.raises(RatingError, match=r"3 of these ratings are under way.*--backend batch"):
+            ask(at_once, ITEMS, store)
+        assert server.count("POST /v1/chat/completions") == 0
+        assert ask(at_once, ITEMS[3:], store).complete
+        assert ask(batch_backend(server, tmp_path / "b"), ITEMS, store).complete
+        assert ask(at_once, ITEMS, store).complete
+        assert server.count("POST /v1/chat/completions") == 3
+    assert set(server.paid.values()) == {1}
+
+
+def test_what_was_planned_and_never_sent_may_be_asked_of_the_server(store, tmp_path):
+    with BatchServer() as server:
+        server.faults["POST /v1/files"].extend([error(400, "no")])
+        assert ask(batch_backend(server, tmp_path / "b"), ITEMS, store).outcome.stopped
+        assert ask(ServerBackend(server.url, MODEL), ITEMS, store).complete
+
+
+def test_an_address_with_a_password_is_refused_and_not_shown(tmp_path):
+    with pytest.raises(RatingError, match="holds a password") as found:
+        BatchBackend(MODEL, tmp_path, base_url=f"https://me:{SECRET}@host/v1")
+    assert SECRET not in str(found.value)
+
+
+def test_the_key_is_not_logged(store, tmp_path, caplog):
+    caplog.set_level(logging.DEBUG)
+    with BatchServer() as server:
+        server.faults["POST /v1/files"].extend([error(500, "out", X_Echo=SECRET)])
+        assert asked(batch_backend(server, tmp_path / "b"), store).answered == 6
+    assert "[key]" in caplog.text
+    assert SECRET not in caplog.text

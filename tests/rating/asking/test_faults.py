@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -31,7 +32,6 @@ WORDS = ("apple", "birch", "cloud", "drum", "ember", "flute")
 #: The one that the fault hits, where it hits one; not the first, which is asked alone.
 HIT = "cloud"
 ITEMS = [Item("en", "Visual", word) for word in WORDS]
-KEYS = {each.key: each.item.word for each in requests(WORDS)}
 OTHERS = tuple(word for word in WORDS if word != HIT)
 QUOTA = "You exceeded your current quota, please check your plan and billing details."
 PAGE = "<!DOCTYPE html><html><body>Welcome to the hotel's network</body></html>"
@@ -70,6 +70,10 @@ SPENT = error(429, QUOTA, "insufficient_quota")
 HALF = Reply(body=completion("3"), cut=0.5)
 STALLS = Reply(body=completion("3"), cut=0.5, stall=30)
 TRICKLES = Reply(body=completion("3"), trickle=0.05)
+ODD = Reply(body={"choices": [{}]})
+INFINITE = Reply(body=json.dumps(completion("3", created=0.5)).replace("0.5", "1e999"))
+DEEP = Reply(body=json.dumps(completion("3", more=0.5)).replace("0.5", "[" * 700 + "]" * 700))
+HALVED = error(400, "no \ud83c")
 SLOW = Reply(before=30)
 SOON, TWICE = (("timeout", 1.0),), (("timeout", 1.0), ("max_tries", 2))
 
@@ -117,16 +121,35 @@ FAULTS = [
     Fault("200 with no body", [Reply()], tries=2),
     Fault("200 with no choices", [Reply(body=completion("3", choices=[]))], tries=2),
     Fault(
-        *("200 with no choices, always", five(Reply(body=completion("3", choices=[]))), OTHERS),
-        *("ok", "without choices, 5 times", 5),
+        *("200 with no choices, always", [Reply(body=completion("3", choices=[]))] * 2, OTHERS),
+        *("ok", "without choices, 2 times", 2),
     ),
+    Fault("200 that is no completion", [ODD], tries=2),
+    Fault(
+        *("200 that is no completion, always", [ODD, ODD], OTHERS),
+        *("ok", "not a chat completion: .*, 2 times", 2),
+    ),
+    Fault(
+        *("200 with a number that is none", [INFINITE] * 2, OTHERS),
+        *("ok", "1e999 is too large a number.*, 2 times", 2),
+    ),
+    Fault(
+        *("200 nested without end", [Reply(body="[" * 100_000)] * 2, OTHERS),
+        *("ok", "JSON that cannot be kept .*, 2 times", 2),
+    ),
+    Fault(
+        *("200 nested too deep to be kept", [DEEP] * 2, OTHERS),
+        *("ok", "not a chat completion: .*, 2 times", 2),
+    ),
+    Fault("400 nested without end", [Reply(400, "[" * 100_000)], OTHERS, says=r"400 \[\["),
+    Fault("half a character in an error", [HALVED], OTHERS, says=r"400 no \?"),
     Fault("200 with an error in it", [replace(OUT, status=200)], tries=2),
     Fault("refusal", [refusal()], status="refusal"),
     Fault("words for a number", [good("four")], status="non_numeric"),
     Fault("6", [good("6")], status="out_of_range"),
     Fault("-1", [good("-1")], status="out_of_range"),
     Fault("3,5", [good("3,5")], status="non_numeric"),
-    Fault("06", [good("06")], status="out_of_range"),
+    Fault("06", [good("06")], status="non_numeric"),
     Fault(
         "null for an answer",
         [Reply(body=completion(None), good=True)],
@@ -188,11 +211,11 @@ def test_fault(fault: Fault, tmp_path, monkeypatch, fault_table: Callable[..., N
     ):
         asking = backend(server, time, **dict(fault.options))
         run = ask(asking, ITEMS, store)
-        there = said(store, WORDS)
+        there = said(store, WORDS, server)
         assert_kept_and_named(fault, run, server, there)
         assert_asked(fault, server, store)
         assert sum(time.slept) >= fault.slept
-        told = assert_said(fault, run, store)
+        told = assert_said(fault, run, store, keys(server))
         assert_the_rest_is_asked_next(server, store, there)
     fault_table(
         f"server: {fault.name}",
@@ -202,14 +225,19 @@ def test_fault(fault: Fault, tmp_path, monkeypatch, fault_table: Callable[..., N
     )
 
 
+def keys(server: FaultServer) -> dict[str, str]:
+    return {each.key: each.item.word for each in requests(WORDS, server)}
+
+
 def assert_kept_and_named(fault: Fault, run: Run, server: FaultServer, there: dict[str, str]):
     """Every good answer that went out is kept; every other call that was made is named."""
-    assert {KEYS[key] for key in server.answers} == set(there)
+    words = keys(server)
+    assert {words[key] for key in server.answers} == set(there)
     # Where the run is stopped, what is under way ends, and how much that is depends on chance.
     stopped = bool(run.outcome.stopped)
     assert set(there) <= set(fault.kept) if stopped else set(there) == set(fault.kept)
-    asked = {KEYS[key] for key in server.chats}
-    assert {KEYS[key] for key in run.outcome.failed} == asked - set(there)
+    asked = {words[key] for key in server.chats}
+    assert {words[key] for key in run.outcome.failed} == asked - set(there)
     assert run.outcome.answered == len(there)
     assert run.complete == (set(there) == set(WORDS))
 
@@ -217,7 +245,7 @@ def assert_kept_and_named(fault: Fault, run: Run, server: FaultServer, there: di
 def assert_asked(fault: Fault, server: FaultServer, store: AnswerStore):
     """Nothing is asked again that was answered, and the rest as often as may help."""
     assert set(server.answers.values()) <= {1}
-    (hit,) = [key for key, word in KEYS.items() if word == HIT]
+    (hit,) = [key for key, word in keys(server).items() if word == HIT]
     if fault.all:
         return
     assert server.chats[hit] == fault.tries
@@ -225,7 +253,7 @@ def assert_asked(fault: Fault, server: FaultServer, store: AnswerStore):
     assert sum(each.times for each in store.failures([hit])) == tries_without
 
 
-def assert_said(fault: Fault, run: Run, store: AnswerStore) -> str:
+def assert_said(fault: Fault, run: Run, store: AnswerStore, asked: dict[str, str]) -> str:
     """What cannot be mended by itself is told; what was, is in the log."""
     outcome = run.outcome
     text = " | ".join(
@@ -236,7 +264,7 @@ def assert_said(fault: Fault, run: Run, store: AnswerStore) -> str:
     assert [line.split(":")[0] for line in bad] == [f"{HIT} on Visual"] * (fault.status != "ok")
     assert all(f": {fault.status}," in line for line in bad)
     log = [
-        f"(in the log: {each.kind}, {each.times} x)" for each in store.failures(KEYS) if not text
+        f"(in the log: {each.kind}, {each.times} x)" for each in store.failures(asked) if not text
     ]
     found = text or " ".join([*bad, *log])
     assert found
@@ -249,6 +277,8 @@ def assert_the_rest_is_asked_next(server: FaultServer, store: AnswerStore, there
     before = server.chats
     server.otherwise = good("1")
     assert ask(backend(server), ITEMS, store).complete
-    new = {KEYS[key] for key, times in server.chats.items() if times > before[key]}
+    words = keys(server)
+    new = {words[key] for key, times in server.chats.items() if times > before[key]}
     assert new == set(WORDS) - set(there)
-    assert {word: answer for word, answer in said(store, WORDS).items() if word in there} == there
+    kept = said(store, WORDS, server)
+    assert {word: kept[word] for word in there} == there

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.rating.asking.scrub import HIDDEN, NO_KEY, read_key, scrub, scrubbed
+from core.rating.asking.scrub import (
+    HIDDEN,
+    NO_KEY,
+    OPENAI,
+    address,
+    read_key,
+    scrub,
+    scrubbed,
+    unlogged,
+)
 from core.rating.asking.server import ServerBackend
 from core.rating.asking.store import AnswerStore
 from core.rating.asking.tables import bad_answers, long_table, unanswered
@@ -19,6 +28,8 @@ from tests.rating.asking.serving import MODEL, SECRET, backend, requests
 
 #: One for each kind of reply; fewer of them fail than would end the run.
 WORDS = [f"word{chr(97 + k)}" for k in range(12)]
+#: Made up, in the pattern of a service whose keys could be names of variables.
+IDENTIFIER = "gsk_AbC123made0up9xYz"
 
 
 def forms(key):
@@ -79,14 +90,14 @@ def test_the_key_is_nowhere_but_in_the_call(end, tmp_path, monkeypatch, caplog, 
 
     with FaultServer(otherwise=ending if end else echoes) as server, AnswerStore(path) as store:
         asking = backend(server, say=heard.append)
-        outcome = asking.ask(requests(WORDS), store, lambda _: None)
+        outcome = asking.ask(requests(WORDS, server), store, lambda _: None)
         assert {call.authorization for call in server.asked} == {f"Bearer {SECRET}"}
         # While it is open the newest rows are in the -wal file.
         files = {each.name: each.read_bytes() for each in tmp_path.iterdir()}
-        keys = [each.key for each in requests(WORDS)]
+        keys = [each.key for each in requests(WORDS, server)]
         rows = [str(each) for each in [*store.each(keys), *store.failures(keys)]]
-        answers = long_table(requests(WORDS), store)
-        shown = [*bad_answers(answers), *unanswered(requests(WORDS), outcome.failed)]
+        answers = long_table(requests(WORDS, server), store)
+        shown = [*bad_answers(answers), *unanswered(requests(WORDS, server), outcome.failed)]
         table = answers.to_csv()
     assert "answers.sqlite-wal" in files
     assert rows
@@ -152,6 +163,8 @@ def test_a_short_key_is_no_secret_and_takes_nothing_out_of_answers(key):
         ("MY_KEY", None, None, "environment variable MY_KEY"),
         ("MY_KEY", None, "https://api.openai.com/v1", "environment variable MY_KEY"),
         (SECRET, None, None, "takes the name of an environment variable"),
+        (IDENTIFIER, None, None, "takes the name of an environment variable"),
+        (IDENTIFIER, None, "http://localhost:8000/v1", "takes the name of an environment variable"),
         ("MY_KEY", f"{SECRET} {SECRET}", None, "what MY_KEY holds is no key"),
         ("MY_KEY", f"{SECRET}é", None, "what MY_KEY holds is no key"),
         ("OPENAI_API_KEY", SECRET, "http://example.org/v1", "sent there unencrypted"),
@@ -163,12 +176,87 @@ def test_a_key_that_is_none_or_would_be_given_away_is_refused(name, value, url, 
     with pytest.raises(RatingError, match=said) as refused:
         read_key(name, url)
     assert SECRET not in str(refused.value)
+    assert IDENTIFIER not in str(refused.value)
+
+
+def test_a_variable_in_small_letters_is_read_where_it_is_set(monkeypatch):
+    monkeypatch.setenv("their_key", SECRET)
+    assert read_key("their_key") == SECRET
+
+
+def test_a_key_is_kept_out_of_loggers_made_later_and_of_those_that_hand_nothing_on(caplog):
+    told = []
+
+    class Kept(logging.Handler):
+        def emit(self, record):
+            told.append(self.format(record))
+
+    with unlogged(SECRET):
+        logger = logging.getLogger("made.later")
+        logger.propagate = False
+        logger.addHandler(Kept())
+        try:
+            raise ValueError(SECRET)
+        except ValueError:
+            logger.exception("sent %s", SECRET)
+        logging.getLogger("httpx.made.later").warning("got %s", {"a": SECRET})
+    assert "sent [key]" in told[0]
+    assert "ValueError: [key]" in told[0]
+    assert SECRET not in told[0]
+    assert caplog.messages == ["got {'a': '[key]'}"]
+    logger.warning("%s", SECRET)
+    assert told[1] == SECRET
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        (None, OPENAI),
+        ("", OPENAI),
+        ("HTTPS://API.OpenAI.com:443/v1/", OPENAI),
+        ("http://Localhost:80/V1", "http://localhost/V1"),
+        ("http://localhost:8000/v1//", "http://localhost:8000/v1"),
+        ("http://localhost:443/v1", "http://localhost:443/v1"),
+        ("http://[::1]:8000/v1", "http://[::1]:8000/v1"),
+    ],
+)
+def test_an_address_has_one_form(given, found):
+    assert address(given) == found
+    assert address(found) == found
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *("http://localhost:abc/v1", "http://localhost:99999/v1", "http://localhost:0/v1"),
+        *("localhost:8000/v1", "ftp://localhost/v1", "http://", "http://[::1", "http://a b/v1"),
+        *("http://:8000/v1", "sk-made-up-and-no-address"),
+    ],
+)
+def test_what_is_no_address_is_refused(given):
+    with pytest.raises(RatingError, match="no address of a server") as refused:
+        address(given)
+    assert "sk-made" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *(f"http://me:{SECRET}@host/v1", f"{SECRET}@host", f"http://{SECRET}@host:abc"),
+        *(f"http://host/v1?key={SECRET}", f"http://host:abc?{SECRET}", f"http://[{SECRET}@::1"),
+        *(f"http://me:p?a{SECRET}@host/v1", f"http://host/v1#{SECRET}", "http://zq7-made?@x"),
+    ],
+)
+def test_a_secret_in_an_address_is_refused_and_not_shown(given):
+    with pytest.raises(RatingError, match="holds a password or a query; leave it out") as refused:
+        address(given)
+    assert "zq7-made" not in str(refused.value)
 
 
 def test_a_server_at_home_needs_no_key(monkeypatch, tmp_path):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with FaultServer() as server, AnswerStore(tmp_path / "a.sqlite") as store:
-        outcome = backend(server).ask(requests(["cat"]), store, lambda _: None)
+        outcome = backend(server).ask(requests(["cat"], server), store, lambda _: None)
     assert outcome.answered == 1
     assert server.asked[0].authorization == f"Bearer {NO_KEY}"
 
@@ -180,7 +268,7 @@ def test_one_that_does_want_a_key_says_so(monkeypatch, tmp_path):
         AnswerStore(tmp_path / "a.sqlite") as store,
     ):
         asking = backend(server, key_env="THEIR_KEY")
-        stopped = asking.ask(requests(["cat"]), store, lambda _: None).stopped
+        stopped = asking.ask(requests(["cat"], server), store, lambda _: None).stopped
     assert "wants a key (401 who?); put it into THEIR_KEY" in stopped
 
 
@@ -195,5 +283,5 @@ def test_another_variable_is_read_where_it_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("OPENAI_API_KEY", "not-this-one")
     monkeypatch.setenv("THEIR_KEY", SECRET)
     with FaultServer(otherwise=good()) as server, AnswerStore(tmp_path / "a.sqlite") as store:
-        backend(server, key_env="THEIR_KEY").ask(requests(["cat"]), store, lambda _: None)
+        backend(server, key_env="THEIR_KEY").ask(requests(["cat"], server), store, lambda _: None)
     assert server.asked[0].authorization == f"Bearer {SECRET}"

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.rating.asking.parsing import STATUSES, parse_completion, parse_rating
+from core.rating.asking.parsing import STATUSES, parse_completion, parse_rating, read_usage
 from tests.rating.asking.fault_server import completion, refusal, without_logprobs
 
 
@@ -17,7 +17,10 @@ from tests.rating.asking.fault_server import completion, refusal, without_logpro
         ("3.94", "ok", 3.94),
         ("5.000", "ok", 5.0),
         ("6", "out_of_range", None),
-        ("06", "out_of_range", None),
+        ("06", "non_numeric", None),
+        ("05", "non_numeric", None),
+        ("00", "non_numeric", None),
+        ("-0", "out_of_range", None),
         ("-1", "out_of_range", None),
         ("5.01", "out_of_range", None),
         ("3,5", "non_numeric", None),
@@ -122,10 +125,62 @@ def two():
     return {**body, "choices": body["choices"] * 2}
 
 
-def parts():
+def parts(*several):
     body = completion("3")
-    body["choices"][0]["message"]["content"] = [{"type": "text", "text": "3"}]
+    body["choices"][0]["message"]["content"] = list(several)
     return body
+
+
+def test_a_message_in_parts_is_put_together():
+    text = {"type": "text"}
+    found = parse_completion(parts({**text, "text": "3."}, {**text, "text": "5"}))
+    assert (found.content, found.status, found.rating) == ("3.5", "ok", 3.5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "missing"),
+    [
+        ({"usage": [1]}, {"prompt_tokens": 0, "completion_tokens": 0}),
+        ({"usage": {"prompt_tokens": 80, "completion_tokens": "3"}}, {"completion_tokens": 0}),
+        ({"usage": {"prompt_tokens": 2**70, "completion_tokens": 3}}, {"prompt_tokens": 0}),
+        ({"usage": {"prompt_tokens": math.inf, "completion_tokens": 3}}, {"prompt_tokens": 0}),
+        ({"usage": {"prompt_tokens": -1, "completion_tokens": 3}}, {"prompt_tokens": 0}),
+        ({"created": math.inf}, {"created": 0}),
+        ({"created": "today"}, {"created": 0}),
+        ({"model": 7}, {"model": ""}),
+        ({"system_fingerprint": {"a": 1}}, {"fingerprint": ""}),
+    ],
+)
+def test_what_cannot_be_read_counts_as_missing(changes, missing):
+    found = parse_completion(completion("3", **changes))
+    assert (found.status, found.rating) == ("ok", 3.0)
+    assert {name: getattr(found, name) for name in missing} == missing
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *({"5": -0.1}, [{"token": "5", "logprob": 1000}], [{"token": 5, "logprob": -1.0}]),
+        *([{"token": "5", "logprob": "-1"}], [{"logprob": -1.0}], ["5"], [{"token": "5"}], 3),
+    ],
+)
+def test_log_probabilities_that_cannot_be_read_count_as_missing(odd):
+    body = completion("3")
+    body["choices"][0]["logprobs"]["content"][0]["top_logprobs"] = odd
+    none = parse_completion(without_logprobs("3").body)
+    assert repr(parse_completion(body)) == repr(none)
+    body["choices"][0]["logprobs"] = odd
+    assert repr(parse_completion(body)) == repr(none)
+
+
+def test_usage_is_read_whole_or_not_at_all():
+    usage = {"prompt_tokens": 80, "completion_tokens": 3, "prompt_tokens_details": [1]}
+    read = read_usage({"usage": usage})
+    assert read == {**usage, "prompt_tokens_details": {"cached_tokens": 0}}
+    cached = {**usage, "prompt_tokens_details": {"cached_tokens": 64}}
+    assert read_usage({"usage": cached}) == cached
+    assert read_usage({"usage": {**usage, "completion_tokens": None}}) is None
+    assert read_usage({"usage": "80"}) is None
 
 
 @pytest.mark.parametrize(
@@ -133,7 +188,8 @@ def parts():
     [
         *({}, [], "3", None, {"error": {"message": "no"}}),
         *({"choices": []}, {"choices": None}, {"choices": [None]}, {"choices": [{}]}),
-        *({"choices": [{"message": None}]}, two(), parts()),
+        *({"choices": [{"message": None}]}, two()),
+        *(parts({"type": "image"}), parts("3"), parts(3)),
     ],
 )
 def test_what_is_no_completion_with_one_choice_is_refused(body):

@@ -16,14 +16,17 @@ from core.evidence.studies import read_study
 from core.evidence.tables import ALL, SENSORY
 from core.rating.asking import backends, commands
 from core.rating.asking.backend import Outcome
+from core.rating.asking.local import LocalBackend
 from core.rating.asking.options import add_commands
 from core.rating.asking.requests import chat_request
 from core.rating.asking.store import AnswerStore
 from core.rating.dataset import read_dataset, write_dataset
 from core.rating.errors import RatingError
 from core.rating.rehearsal import rehearsal
+from core.rating.study import begin_study
 from tests.rating.asking.fault_server import MODEL, FaultServer, good, refusal, without_logprobs
 from tests.rating.asking.tiny import write_model
+from tests.rating.studies import dataset
 
 torch.set_num_threads(1)
 
@@ -78,6 +81,7 @@ def words(data):
 def registered(monkeypatch):
     found = []
     monkeypatch.setattr(commands, "register", found.append)
+    monkeypatch.setattr(commands, "registered", lambda: None)
     return found
 
 
@@ -125,6 +129,23 @@ def test_a_role_is_asked_judged_and_registered(run, words, tmp_path, registered,
     for role in ("En_FT", "Nl_FT", "QA_FT"):
         assert run("--as", role, backend=Scripted(role)) == 0
     assert capsys.readouterr().out.endswith("next: pytest claims/ --evidence fresh\n")
+
+
+@pytest.mark.parametrize(("people", "kept"), [("norms", True), ("simulated", False), ("", False)])
+def test_a_rehearsal_takes_no_real_study_s_place(
+    run, tmp_path, registered, monkeypatch, capsys, people, kept
+):
+    there = tmp_path / "there"
+    if people:
+        begin_study(there, dataset(words=20, people=people))
+    monkeypatch.setattr(commands, "registered", lambda: there)
+    for role in ("Base", "En_FT", "Nl_FT", "QA_FT"):
+        assert run("--as", role, backend=Scripted(role)) == 0
+    assert registered == ([] if kept else [tmp_path / "ratings"] * 4)
+    out = capsys.readouterr().out
+    assert (f"the study {there} stays the registered one" in out) is kept
+    named = f" --study {tmp_path / 'ratings'}" if kept else ""
+    assert out.endswith(f"next: pytest claims/ --evidence fresh{named}\n")
 
 
 def test_a_second_time_nothing_is_asked(run, capsys):
@@ -324,6 +345,9 @@ def test_options_that_do_not_go_together_are_refused(run, arguments, match):
         (("--budget", "much"), "'much' is not a number"),
         (("--limit", "0"), "at least 1"),
         (("--language", "fr"), "invalid choice"),
+        (("--device", "foo"), "invalid choice: 'foo'"),
+        (("--out", __file__), f"{__file__} is a file; name another folder"),
+        (("--store", "s", "--out", f"{__file__}/x"), f"{__file__} is a file; name another folder"),
         (("--seed", "-1"), "must not be negative"),
     ],
 )
@@ -399,3 +423,18 @@ def test_a_server_from_end_to_end(run, words, tmp_path, registered, capsys):
     entry = read_study(tmp_path / "ratings").entry("en", "Base")
     assert (entry["model"], entry["backend"]) == (MODEL, "server")
     assert registered == []
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_told(run, tmp_path):
+    model = write_model(tmp_path / "tiny")
+    with pytest.raises(RatingError, match="--device cuda: torch sees no GPU here"):
+        run("--model", model, "--device", "cuda")
+    with pytest.raises(RatingError, match="--device foo: is not known"):
+        LocalBackend(str(model), device="foo")
+
+
+def test_a_budget_is_said_to_be_of_a_run(run, capsys):
+    with pytest.raises(SystemExit):
+        run("--help")
+    assert "dollars per run" in " ".join(capsys.readouterr().out.split())

@@ -289,7 +289,10 @@ def test_the_command_says_what_it_found_and_writes_a_study(command, tmp_path, ca
     shown = capsys.readouterr().out
     assert f"{LINES:,} answers in {FILES} files" in shown
     assert "what was sent is not released" in shown
-    assert f"{2 * FILES * WORDS:,} cells in two released tables: 0 differ" in shown
+    assert (
+        f"{2 * FILES * WORDS:,} cells, as each rating stands in two released tables: 0 differ"
+        in shown
+    )
     assert "'NA' (Base, Visual): no plain number: 'Which concept?'" in shown
     assert "'NA' (Base, Foot): the file has no answer to it" in shown
     row = next(line for line in shown.splitlines() if line.startswith("en Base"))

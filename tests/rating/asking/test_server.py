@@ -5,12 +5,14 @@ import subprocess
 import sys
 import threading
 import time as real_time
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
 from core.rating.asking import calls
-from core.rating.asking.prices import read_prices
+from core.rating.asking.backends import make
+from core.rating.asking.prices import PRICES, read_prices
 from core.rating.asking.replies import retry_after
 from core.rating.asking.requests import CHAT, MOST_TOKENS, Item
 from core.rating.asking.server import ServerBackend
@@ -35,7 +37,7 @@ def store(tmp_path):
 
 
 def ask(server, store, words=MANY, time=None, progress=lambda _: None, **options):
-    return backend(server, time, **options).ask(requests(words), store, progress)
+    return backend(server, time, **options).ask(requests(words, server), store, progress)
 
 
 def test_the_server_gets_the_call_whose_hash_is_the_key_and_its_answer_is_kept_as_it_came(store):
@@ -43,7 +45,8 @@ def test_the_server_gets_the_call_whose_hash_is_the_key_and_its_answer_is_kept_a
     with FaultServer(otherwise=Reply(body=odd, good=True)) as server:
         outcome = ask(server, store, ["cat"])
     (call,) = server.asked
-    (request,) = requests(["cat"])
+    (request,) = requests(["cat"], server)
+    assert request == backend(server).request(request.item)
     assert call.body == request.body
     assert call.authorization == f"Bearer {SECRET}"
     assert store.get([request.key])[request.key].response == odd
@@ -89,7 +92,7 @@ def test_progress_tells_of_answers_that_are_in_the_store_and_of_calls_given_up(s
     ):
 
         def progress(n):
-            kept = other.answered(each.key for each in requests(MANY))
+            kept = other.answered(each.key for each in requests(MANY, server))
             seen.append((n, len(kept)))
 
         outcome = ask(server, store, progress=progress, concurrency=1)
@@ -111,7 +114,7 @@ def test_what_is_answered_or_wanted_twice_is_not_asked_again(store):
 def test_another_seed_asks_the_same_anew(store):
     with FaultServer() as server:
         ask(server, store, ["cat"])
-        backend(server, seed=7).ask(requests(["cat"], seed=7), store, lambda _: None)
+        backend(server, seed=7).ask(requests(["cat"], server, seed=7), store, lambda _: None)
     assert [call.body.get("seed") for call in server.asked] == [None, 7]
 
 
@@ -303,7 +306,7 @@ def test_the_listed_prices_fit():
         ("localhost:8000/v1", {}, "no address of a server"),
         ("http://", {}, "no address of a server"),
         ("http://[::1", {}, "no address of a server"),
-        ("https://me:pass9word@example.org/v1", {}, "address of example.org holds a password"),
+        ("https://me:pass9word@example.org/v1", {}, "address holds a password"),
     ],
 )
 def test_a_backend_that_cannot_work_is_refused(url, options, said):
@@ -325,14 +328,14 @@ def test_what_is_not_installed_is_named_with_the_command_that_installs_it(store,
 
 ASKER = """
 import os, sys
-from core.rating.asking.requests import Item, chat_request
+from core.rating.asking.requests import Item
 from core.rating.asking.server import ServerBackend
 from core.rating.asking.store import AnswerStore
 backend = ServerBackend(sys.argv[1], "made-up-1", concurrency=4)
 items = [Item("en", "Visual", f"word{k:03d}") for k in range(400)]
 with AnswerStore(sys.argv[2]) as store:
     try:
-        backend.ask([chat_request(item, backend.model) for item in items], store, lambda n: None)
+        backend.ask([backend.request(item) for item in items], store, lambda n: None)
     except KeyboardInterrupt:
         sys.exit(130)
 """
@@ -375,7 +378,7 @@ def test_a_call_that_does_not_end_when_stopped_by_hand_is_left(store, monkeypatc
             ask(server, store, MANY[:3], timeout=60.0)
         assert real_time.monotonic() - start < 20
         stopper.join()
-    assert set(said(store, MANY)) == {"word000", "word001"}
+    assert set(said(store, MANY, server)) == {"word000", "word001"}
 
 
 def test_an_answer_that_cannot_be_kept_ends_the_run_with_the_reason(store):
@@ -384,6 +387,64 @@ def test_an_answer_that_cannot_be_kept_ends_the_run_with_the_reason(store):
     long = good(json.dumps(list(range(3000))))
     with FaultServer(otherwise=long) as server, pytest.raises(RatingError, match="full"):
         ask(server, store)
+
+
+def test_what_is_paid_for_is_kept_where_one_call_fails_in_a_way_of_its_own(store, monkeypatch):
+    read = calls.read_reply
+
+    def faulty(text, server):
+        if "oops" in text:
+            raise ZeroDivisionError
+        return read(text, server)
+
+    monkeypatch.setattr(calls, "read_reply", faulty)
+    replies = {"word002": [good("oops")]}
+    slow = Reply(body=completion("3"), good=True, before=0.3)
+    with FaultServer(replies, otherwise=slow) as server:
+        with pytest.raises(ZeroDivisionError):
+            ask(server, store, concurrency=4)
+        asked = {call.prompt for call in server.asked}
+    kept = said(store, MANY, server)
+    assert len(kept) == len(asked) - 1 == sum(server.answers.values()) - 1 == 4
+
+
+def test_one_odd_answer_is_one_answer_without_what_is_odd(store):
+    usage = {"prompt_tokens": 2**70, "completion_tokens": "3"}
+    odd = completion("3", usage=usage, created="x", model=7, system_fingerprint={"a": 1})
+    with FaultServer({"word007": [Reply(body=odd, good=True)]}) as server:
+        outcome = ask(server, store, price=Flat(), budget=1000.0)
+    assert (outcome.answered, dict(outcome.failed), outcome.stopped) == (len(MANY), {}, "")
+    # 83/64 for each of 39, and for one that was not counted the most, 48/64.
+    assert f"it cost {(39 * 83 + 48) / 64:.6f} dollars" in outcome.notes[0]
+
+
+def test_two_do_not_ask_for_the_same_store_at_a_time(store, tmp_path):
+    refused = []
+
+    def second(_):
+        with AnswerStore(tmp_path / "answers.sqlite") as other:
+            try:
+                ask(server, other)
+            except RatingError as error:
+                refused.append(str(error))
+
+    with FaultServer() as server:
+        ask(server, store, progress=second)
+        assert ask(server, store).answered == 0
+    assert set(server.chats.values()) == {1}
+    assert len(refused) == len(MANY)
+    assert all("/.answers.sqlite.asking: held by another process" in said for said in refused)
+
+
+def test_the_listed_prices_are_of_openai_alone():
+    given = {"backend": "server", "budget": 1.0, "revision": None, "key_env": "OPENAI_API_KEY"}
+    given |= {"model": "gpt-4o-mini-2024-07-18", "prices": None, "seed": None, "concurrency": 4}
+    assert make(Namespace(base_url=None, **given), print)
+    assert make(Namespace(base_url="https://api.openai.com/v1", **given), print)
+    with pytest.raises(RatingError, match=r"price of gpt-4o-mini.* is not known"):
+        make(Namespace(base_url="http://localhost:8000/v1", **given), print)
+    stated = Namespace(base_url="http://localhost:8000/v1", **{**given, "prices": PRICES})
+    assert make(stated, print)
 
 
 def test_another_server_is_asked_though_its_model_has_the_same_name():

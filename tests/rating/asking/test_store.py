@@ -173,6 +173,14 @@ def folder(path):
     path.mkdir()
 
 
+def marked(path):
+    AnswerStore(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE answers")
+        connection.execute("CREATE TABLE answers (id)")
+    connection.close()
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [
@@ -180,7 +188,8 @@ def folder(path):
         (another, "a database, but no store of answers; name another file"),
         (later, r"written by a later version \(layout 99, here 1\); update"),
         (torn, "damaged .*; move it away"),
-        (folder, "cannot be used .*unable to open"),
+        (folder, r"a folder; name a file to keep answers in, such as .*answers\.sqlite/answers"),
+        (marked, "marked as a store of answers, but its tables are others; name another file"),
     ],
 )
 def test_a_file_that_is_no_sound_store_is_refused_and_left_alone(make, said, tmp_path):
@@ -190,6 +199,36 @@ def test_a_file_that_is_no_sound_store_is_refused_and_left_alone(make, said, tmp
     with pytest.raises(RatingError, match=rf"answers\.sqlite: {said}"):
         AnswerStore(path)
     assert (path.read_bytes() if path.is_file() else b"") == before
+
+
+def test_a_file_where_its_folder_should_be_is_told(tmp_path):
+    (tmp_path / "runs").write_text("a file")
+    with pytest.raises(RatingError, match=r"answers\.sqlite: its folder cannot be made .*another"):
+        AnswerStore(tmp_path / "runs" / "answers.sqlite")
+
+
+@pytest.mark.parametrize(
+    ("changes", "kept"),
+    [
+        ({"model": 7}, (None, "fp_1", 80, 3)),
+        ({"model": "\ud83c"}, ("?", "fp_1", 80, 3)),
+        ({"system_fingerprint": {"a": 1}}, ("made-up-1", None, 80, 3)),
+        ({"usage": [1]}, ("made-up-1", "fp_1", None, None)),
+        (
+            {"usage": {"prompt_tokens": 2**63, "completion_tokens": "3"}},
+            ("made-up-1", "fp_1", None, None),
+        ),
+        (
+            {"usage": {"prompt_tokens": 2**63 - 1, "completion_tokens": 2.5}},
+            ("made-up-1", "fp_1", 2**63 - 1, None),
+        ),
+    ],
+)
+def test_an_answer_with_odd_facts_is_kept_as_it_came_without_them(store, changes, kept):
+    store.put(request(), completion("3", **changes), source="x")
+    assert store.get([request().key])[request().key].response == completion("3", **changes)
+    columns = "model, fingerprint, prompt_tokens, completion_tokens"
+    assert store.connection.execute(f"SELECT {columns} FROM answers").fetchone() == kept
 
 
 def test_a_damaged_answer_is_named(store):

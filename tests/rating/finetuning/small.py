@@ -1,10 +1,12 @@
 """Small random models, and examples for them."""
 
+import sys
 from typing import Any
 
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
+from core import cli
 from core.rating.examples import Example
 from core.rating.finetuning.encoding import Chat
 from core.rating.finetuning.loading import quietly
@@ -60,6 +62,11 @@ def weights(model) -> dict[str, torch.Tensor]:
 def same(first, second) -> bool:
     a, b = (x if isinstance(x, dict) else x.state_dict() for x in (first, second))
     return a.keys() == b.keys() and all(torch.equal(x, b[name]) for name, x in a.items())
+
+
+def claims(arguments):
+    """Run the command in a process of its own, and end it with the exit code."""
+    sys.exit(cli.main(arguments))
 
 
 def quietly_done(*_: Any) -> None:

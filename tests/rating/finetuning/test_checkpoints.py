@@ -1,4 +1,4 @@
-"""A run in a file: all of it comes back, nothing else is taken for it, a full disk spoils nothing."""
+"""A run in a file: all of it comes back, and nothing else is taken for it."""
 
 import json
 
@@ -84,7 +84,7 @@ def test_a_run_that_follows_from_something_else_is_refused(path, name, value):
 def test_a_file_that_was_cut_is_named(path, size):
     content = path.read_bytes()
     path.write_bytes(content[:size])
-    with pytest.raises(RatingError, match="checkpoint.safetensors: cannot be read .*delete"):
+    with pytest.raises(RatingError, match=r"checkpoint.safetensors: cannot be read .*delete"):
         checkpoints.restore(begin(small.llama(), SETTINGS), path, OF)
 
 
@@ -132,7 +132,7 @@ def test_a_full_disk_leaves_what_was_there(done, path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(checkpoints, "save_file", full)
-    with pytest.raises(RatingError, match="cannot be written .*No space left.*make room"):
+    with pytest.raises(RatingError, match=r"cannot be written .*No space left.*make room"):
         checkpoints.keep(done, path, OF)
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]

@@ -83,7 +83,7 @@ def test_scrambled_answers_are_as_common_and_the_held_out_keep_theirs(world):
 
 def test_nothing_left_to_train_on_is_refused():
     few = rehearsal(np.random.default_rng(0), words=10, questions=2)
-    with pytest.raises(RatingError, match="QA_FT: 1 training questions, all held out.*--held-out"):
+    with pytest.raises(RatingError, match=r"QA_FT: 1 training questions, all held out.*--held-out"):
         lessons(few, "QA_FT", 0.02, seed=0)
     with pytest.raises(RatingError, match="En_FT: 6 training pairs, all held out"):
         lessons(few, "En_FT", 0.99, seed=0)

@@ -36,7 +36,7 @@ TURNS = (
 
 def words(template: str | None = TURNS, *, bos=False, **roles: Any) -> Any:
     """A tokenizer that knows a few words; what separates them is no token."""
-    made = Tokenizer(WordLevel({word: i for i, word in enumerate(KNOWN)}, unk_token="<unk>"))
+    made: Any = Tokenizer(WordLevel({word: i for i, word in enumerate(KNOWN)}, unk_token="<unk>"))
     made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     if bos:
         made.post_processor = processors.TemplateProcessing(
@@ -118,9 +118,9 @@ def test_padding_is_never_an_end(roles, ends, padding):
 
 
 def test_a_model_that_never_ends_is_refused():
-    with pytest.raises(RatingError, match="m: .*no answer would ever end"):
+    with pytest.raises(RatingError, match=r"m: .*no answer would ever end"):
         Chat.of(words(), frozenset(), "m")
-    with pytest.raises(RatingError, match="m: .*no token but"):
+    with pytest.raises(RatingError, match=r"m: .*no token but"):
         Chat.of(words(), frozenset(range(len(KNOWN))), "m")
 
 
@@ -177,9 +177,17 @@ def test_an_example_that_is_too_long_is_refused():
 @pytest.mark.parametrize(("end", "padding"), [(2, 2), (3, 0)])
 def test_padding_that_ends_and_ends_that_do_not_are_refused(end, padding):
     tokenizer = words()
-    chat = Chat(tokenizer, frozenset({2}), end, padding)
+    chat = Chat(tokenizer, frozenset({2}), end, padding, "small")
     assert "no answer would ever end" in refused(chat, Example("rate bado", "1"))
 
 
 def test_no_examples_are_no_tokens():
     assert small.chat().encode([]) == []
+
+
+def test_a_chat_template_that_refuses_is_named():
+    tokenizer = tiny_tokenizer()
+    tokenizer.chat_template = "{{ raise_exception('no users\\nhere') }}"
+    asked = Chat.of(tokenizer, frozenset({2}), "odd/model")
+    with pytest.raises(RatingError, match=r"odd/model: its chat template .*no users here.*another"):
+        asked.prompts(["x"])

@@ -3,10 +3,11 @@
 import json
 
 import pytest
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from core.rating.errors import RatingError
-from core.rating.finetuning.folders import checkpoint_in, finished, write_model
+from core.rating.finetuning.folders import checkpoint_in, finished, tuning, write_model
 from core.rating.finetuning.tokens import tiny_tokenizer
 from tests.rating.finetuning import small
 
@@ -39,11 +40,13 @@ def test_a_finished_folder_says_so_and_what_it_holds(out):
     assert {"model.safetensors", "config.json", "tokenizer.json"} <= there
 
 
-@pytest.mark.parametrize("kind", ["absent", "empty", "begun", "half written"])
+@pytest.mark.parametrize("kind", ["absent", "empty", "held", "begun", "half written"])
 def test_there_is_room_where_no_model_is(tmp_path, kind):
     out = tmp_path / "out"
     if kind != "absent":
         out.mkdir()
+    if kind == "held":
+        (out / ".lock").touch()
     if kind in ("begun", "half written"):
         checkpoint_in(out).parent.mkdir()
         checkpoint_in(out).write_bytes(b"")
@@ -54,17 +57,14 @@ def test_there_is_room_where_no_model_is(tmp_path, kind):
 
 def test_a_model_of_the_users_own_is_never_written_over(tmp_path):
     small.save(tmp_path / "own")
-    with pytest.raises(RatingError, match="own: holds .*, which is no run's.*--out"):
+    with pytest.raises(RatingError, match=r"own: holds .*, which is no run's.*--out"):
         finished(tmp_path / "own", OF)
-    (tmp_path / "file").write_text("")
-    with pytest.raises(RatingError, match="a file"):
-        finished(tmp_path / "file", OF)
 
 
 def test_a_model_that_follows_from_something_else_is_refused(out):
     with pytest.raises(RatingError, match="seed 0, not 1; name another --out"):
         finished(out, OF | {"seed": 1})
-    with pytest.raises(RatingError, match='base "000000000000..., not "111111111111'):
+    with pytest.raises(RatingError, match=r'base "000000000000..., not "111111111111'):
         finished(out, OF | {"base": "1" * 64})
     with pytest.raises(RatingError, match="lora null, not 8"):
         finished(out, OF | {"lora": 8})
@@ -82,7 +82,7 @@ def test_a_file_that_was_changed_or_lost_is_named(out, name, gone):
 @pytest.mark.parametrize("text", ["{", "[]", "{}", json.dumps({"of": OF})])
 def test_a_manifest_that_makes_no_sense_is_named(out, text):
     (out / "finetune.json").write_text(text)
-    with pytest.raises(RatingError, match="finetune.json: cannot be read"):
+    with pytest.raises(RatingError, match=r"finetune.json: cannot be read"):
         finished(out, OF)
 
 
@@ -93,16 +93,17 @@ def test_checkpoints_left_behind_a_finished_model_are_cleared(out):
     assert not checkpoint_in(out).parent.exists()
 
 
-def test_without_room_the_checkpoint_stays_and_no_manifest_is_written(tmp_path):
+@pytest.mark.parametrize("kind", [OSError, SafetensorError])
+def test_without_room_the_checkpoint_stays_and_no_manifest_is_written(tmp_path, kind):
     class Full:
         def save_pretrained(self, folder):
             (folder / "model.safetensors").write_bytes(b"half")
-            raise OSError(28, "No space left on device")
+            raise kind("No space left on device")
 
     out = tmp_path / "out"
     checkpoint_in(out).parent.mkdir(parents=True)
     checkpoint_in(out).write_bytes(b"a run")
-    with pytest.raises(RatingError, match="No space left.*run it again to go on"):
+    with pytest.raises(RatingError, match=r"No space left.*run it again to go on"):
         write_model(out, Full(), tiny_tokenizer(), {"of": OF})
     assert checkpoint_in(out).exists()
     assert not (out / "model.safetensors").exists()
@@ -110,3 +111,26 @@ def test_without_room_the_checkpoint_stays_and_no_manifest_is_written(tmp_path):
     # With room, it goes through.
     write_model(out, small.llama(), tiny_tokenizer(), {"of": OF})
     assert finished(out, OF) is not None
+
+
+def test_how_a_model_was_tuned_is_told_of_its_own_files_only(out):
+    told = json.loads((out / "finetune.json").read_text())
+    told["of"] = {"recipe": "En_FT", "scrambled": False, "base": "b", "data": "d", "seed": 3}
+    (out / "finetune.json").write_text(json.dumps(told))
+    expected = {"recipe": "En_FT", "scrambled": False, "base": "b", "data": "d"}
+    assert tuning(out) == expected
+    weights = out / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    with pytest.raises(RatingError, match=r"model\.safetensors: is no longer what finetune\.json"):
+        tuning(out)
+
+
+def test_a_model_of_the_users_own_tells_nothing_of_its_tuning(tmp_path, out):
+    assert tuning(tmp_path) == {}
+    told = json.loads((out / "finetune.json").read_text())
+    told["of"] = {"recipe": "tiny"}
+    (out / "finetune.json").write_text(json.dumps(told))
+    assert tuning(out) == {}
+    (out / "finetune.json").write_text("{}")
+    with pytest.raises(RatingError, match=r"finetune\.json: cannot be read"):
+        tuning(out)

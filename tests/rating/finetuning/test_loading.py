@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from typing import Any
 
 import pytest
 import torch
@@ -69,7 +70,7 @@ def test_the_digest_tells_all_that_decides_what_a_model_says(folder, name):
 @pytest.mark.parametrize("name", ["./nowhere", "/nowhere/at/all", "~/no-such-model", ".."])
 def test_a_folder_that_is_not_there_is_named(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(RatingError, match="no such folder; `claims tiny`|has no config.json"):
+    with pytest.raises(RatingError, match=r"no such folder; `claims tiny`|has no config.json"):
         find(name)
 
 
@@ -136,7 +137,7 @@ def test_what_is_no_causal_language_model_is_refused(folder, kind):
 
 
 def test_a_model_of_another_kind_is_refused(tmp_path):
-    shape = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    shape: dict[str, Any] = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
     bert = BertModel(BertConfig(vocab_size=717, intermediate_size=16, **shape))
     folder = small.save(tmp_path / "bert", bert)
     with pytest.raises(RatingError, match="bert: "):

@@ -45,7 +45,7 @@ def gradients(model):
 def by_hand(model, several):
     """The mean loss per supervised token, and its gradient, each example read alone."""
     model.zero_grad()
-    loss = sum(alone(model, each) for each in several) / supervised(several)
+    loss = torch.stack([alone(model, each) for each in several]).sum() / supervised(several)
     loss.backward()
     norm = math.sqrt(sum(float(x.double().square().sum()) for x in gradients(model).values()))
     return loss.item(), gradients(model), norm

@@ -38,8 +38,11 @@ def test_defaults():
 
 @pytest.mark.parametrize(
     "wrong",
-    [["--held-out", "1"], ["--held-out", "-0.1"], ["--held-out", "nan"], ["--held-out", "few"]]
-    + [["--batch", "0"], ["--seed", "-1"], ["--lora", "0"], ["--recipe", "Fr_FT"], ["--epochs"]],
+    [
+        *(["--held-out", share] for share in ("1", "-0.1", "nan", "few")),
+        *(["--batch", "0"], ["--seed", "-1"], ["--lora", "0"], ["--recipe", "Fr_FT"]),
+        ["--epochs"],
+    ],
 )
 def test_what_makes_no_sense_is_refused(wrong, capsys):
     with pytest.raises(SystemExit) as found:

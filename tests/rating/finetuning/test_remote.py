@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from core.rating.finetuning import remote_job
 from core.rating.finetuning.remote import finetune_remote, foreseen, training_file
 from core.rating.finetuning.remote_job import Order
 from tests.rating.asking.batch_server import BatchServer
+from tests.rating.asking.fault_server import error
 from tests.rating.asking.serving import SECRET
 from tests.rating.asking.tuning import BASE, JOBS, an_order, carried, job
 
@@ -189,3 +191,20 @@ def test_what_it_takes_is_told_without_a_price_too(order):
     several = examples(dataset(), "En_FT")
     (line,) = foreseen(several, order, None, None)
     assert "22 examples" in line
+
+
+def test_an_address_with_a_password_is_refused_and_not_kept(server, tmp_path):
+    with pytest.raises(RatingError, match="holds a password") as found:
+        finetune_remote(options(server, tmp_path, base_url=f"https://me:{SECRET}@host/v1"))
+    assert SECRET not in str(found.value)
+    assert not (tmp_path / "tuned").exists()
+
+
+@pytest.mark.usefixtures("_hurried")
+def test_the_key_is_not_logged(server, tmp_path, caplog):
+    caplog.set_level(logging.DEBUG)
+    server.faults[JOBS].extend([error(403, "no", X_Echo=SECRET)])
+    with pytest.raises(RatingError, match="403"):
+        finetune_remote(options(server, tmp_path))
+    assert "[key]" in caplog.text
+    assert SECRET not in caplog.text

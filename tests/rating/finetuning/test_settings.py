@@ -44,6 +44,7 @@ def test_settings_that_make_no_sense_are_refused(wrong):
 
 def test_what_is_usual_goes_by_size_and_adapters():
     large, small = 14_000_000_000, 1_000_000
-    assert usual(large, 0) == (3, 32, 1e-5)
-    assert usual(large, 16) == (3, 32, 2e-4)
-    assert usual(small, 0) == (12, 16, 1e-3)
+    assert usual("En_FT", large, 0) == usual("QA_FT", large, 0) == (3, 32, 1e-5)
+    assert usual("Nl_FT", large, 16) == (3, 32, 2e-4)
+    assert usual("Nl_FT", small, 0) == usual("En_FT", small, 8) == (12, 16, 1e-3)
+    assert usual("QA_FT", small, 0) == (12, 16, 3e-4)
