@@ -37,6 +37,8 @@ def alone(folder: Path, lock: str = LOCK) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            msg = f"{folder / lock}: held by another process that is at work there; let it end, or stop it"
-            raise RatingError(msg) from error
+            raise RatingError(
+                f"{folder / lock}: held by another process that is at work there; let it end, or "
+                "stop it"
+            ) from error
         yield

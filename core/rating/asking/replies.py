@@ -65,7 +65,7 @@ class Server:
 
 
 def read_reply(text: str, server: Server) -> tuple[dict[str, Any], Completion] | Trouble:
-    """Return the answer in the body of a 200, without the key, and as it reads, or what is wrong."""
+    """Return the answer in the body of a 200, less the key, and as it reads, or what is wrong."""
     shown = short(text, server.key)
     try:
         body = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
@@ -94,7 +94,7 @@ def read_status(status: int, headers: Mapping[str, str], text: str, server: Serv
     except (ValueError, RecursionError):
         body = {}
     body = body if isinstance(body, dict) else {}
-    said = f"{status} {short(_message(body) or text, server.key)}".strip()
+    said = f"{status} {short(_message(body) if body else text, server.key)}".strip()
     kind = f"http {status}"
     after = retry_after(headers)
     remedy = _final(status, body, server)

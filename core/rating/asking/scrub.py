@@ -47,9 +47,9 @@ def read_key(name: str = KEY, base_url: str | None = None) -> str:
     Raises
     ------
     RatingError
-        If the name is none (capitals, digits and "_", unless it is set); if it is not set and the server is OpenAI's; if it holds what can be
-        no key; or if it is OpenAI's variable and would go to another machine unencrypted. The
-        value is never shown.
+        If the name is none (capitals, digits and "_", unless it is set); if it is not set and the
+        server is OpenAI's; if it holds what can be no key; or if it is OpenAI's variable and would
+        go to another machine unencrypted. The value is never shown.
     """
     if not re.fullmatch("[A-Z_][A-Z0-9_]*", name) and name not in os.environ:
         # Most likely the key itself: it is not shown.

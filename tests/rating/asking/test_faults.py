@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -71,8 +72,11 @@ HALF = Reply(body=completion("3"), cut=0.5)
 STALLS = Reply(body=completion("3"), cut=0.5, stall=30)
 TRICKLES = Reply(body=completion("3"), trickle=0.05)
 ODD = Reply(body={"choices": [{}]})
-INFINITE = Reply(body=json.dumps(completion("3", created=0.5)).replace("0.5", "1e999"))
-DEEP = Reply(body=json.dumps(completion("3", more=0.5)).replace("0.5", "[" * 700 + "]" * 700))
+CREATED = "1765458920"
+INFINITE = Reply(body=json.dumps(completion("3")).replace(CREATED, "1e999"))
+#: Python's own JSON reads as deep as this, and nothing else does.
+NESTED = (most := int(0.8 * sys.getrecursionlimit())) * "[" + most * "]"
+DEEP = Reply(body=json.dumps(completion("3")).replace(CREATED, NESTED))
 HALVED = error(400, "no \ud83c")
 SLOW = Reply(before=30)
 SOON, TWICE = (("timeout", 1.0),), (("timeout", 1.0), ("max_tries", 2))
@@ -95,6 +99,7 @@ FAULTS = [
     Fault(
         *("500, always", five(OUT), OTHERS), says="500 The server had an error, 5 times", tries=5
     ),
+    Fault("400 with a text", [Reply(400, "out of tea")], OTHERS, says="400 out of tea"),
     Fault("503, Retry-After 2 s", [error(503, "busy", Retry_After="2")], tries=2, slept=2.0),
     Fault("502 with a page", [Reply(502, PAGE)], tries=2),
     Fault("500 to everything", [OUT], (), says="10 calls in a row|500 The server", all=True),

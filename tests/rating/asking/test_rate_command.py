@@ -193,6 +193,19 @@ def test_what_failed_is_named_and_exits_with_3(run, words, registered, capsys):
     assert registered == []
 
 
+def test_a_few_of_another_model_do_not_take_the_place_of_all(run, words, tmp_path, capsys):
+    run(backend=Scripted("whole"))
+    before = (tmp_path / "ratings" / "manifest.json").read_bytes()
+    assert run("--limit", "1", backend=Scripted("other")) == 0
+    assert (tmp_path / "ratings" / "manifest.json").read_bytes() == before
+    still = f"{11 * (len(words) - 1):,} are still to be asked"
+    assert f"keeps the ratings of whole, of which 0 are missing: of other {still}" in (
+        capsys.readouterr().out
+    )
+    run(backend=Scripted("other"))
+    assert read_study(tmp_path / "ratings").entry("en", "Base")["model"] == "other"
+
+
 def test_a_few_asked_anew_do_not_take_the_place_of_all(run, words, tmp_path):
     run(backend=Scripted())
     few = Scripted()
@@ -211,13 +224,6 @@ def test_a_part_is_kept_and_not_registered(run, words, tmp_path, registered, cap
     assert f"{11 * len(words) - 12} of the {11 * len(words)} ratings are still" in (
         capsys.readouterr().out
     )
-
-
-def test_another_model_takes_the_role_over_with_its_own_answers(run, words, tmp_path):
-    run(backend=Scripted())
-    assert run(backend=Scripted("other", most=3)) == 3
-    entry = read_study(tmp_path / "ratings").entry("en", "Base")
-    assert (entry["model"], entry["good"]) == ("other", 3)
 
 
 def test_dutch_is_asked_on_the_senses(run, data, tmp_path, capsys):

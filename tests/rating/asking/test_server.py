@@ -410,7 +410,7 @@ def test_what_is_paid_for_is_kept_where_one_call_fails_in_a_way_of_its_own(store
 
 def test_one_odd_answer_is_one_answer_without_what_is_odd(store):
     usage = {"prompt_tokens": 2**70, "completion_tokens": "3"}
-    odd = completion("3", usage=usage, created="x", model=7, system_fingerprint={"a": 1})
+    odd = {**completion("3", usage=usage, created="x", system_fingerprint={"a": 1}), "model": 7}
     with FaultServer({"word007": [Reply(body=odd, good=True)]}) as server:
         outcome = ask(server, store, price=Flat(), budget=1000.0)
     assert (outcome.answered, dict(outcome.failed), outcome.stopped) == (len(MANY), {}, "")
