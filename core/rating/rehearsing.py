@@ -45,5 +45,4 @@ def rehearse(out: Path, seed: int, run: Callable[[Sequence[str]], int] | None = 
         print(f"\n$ claims {' '.join(step)}", flush=True)
         if code := run(step):
             return code
-    print("\nnext: pytest claims/ --evidence fresh")
     return 0

@@ -98,10 +98,8 @@ def _judged(
     there = read_study(options.out).manifest["ratings"].get(f"{want.language}/{options.role}")
     if there and there["missing"] < missing:
         # Those of another model, or from another store; what was answered now is kept in ours.
-        return path, [
-            f"{options.out} keeps the ratings of {there['model']}, of which {there['missing']:,} "
-            f"are missing: of {backend.model} {missing:,} are still to be asked"
-        ]
+        said = f"{options.out} keeps the ratings of {there['model']}, of which {there['missing']:,}"
+        return path, [f"{said} are missing: of {backend.model} {missing:,} are still to be asked"]
     study = add_ratings(options.out, options.role, want.language, answers, about)
     lines = [f"wrote {options.role} in {LANGUAGES[want.language]} into {options.out}"]
     if missing:

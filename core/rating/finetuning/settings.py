@@ -10,7 +10,7 @@ from core.rating.errors import RatingError
 
 #: What is usual: epochs, examples at a time, and the learning rate at its peak. Of all weights; of
 #: low-rank adapters; and of a model so small that it learns next to nothing at such rates.
-USUAL, USUAL_LORA, USUAL_SMALL = (3, 32, 1e-5), (3, 32, 2e-4), (15, 16, 7e-4)
+USUAL, USUAL_LORA, USUAL_SMALL = (3, 32, 1e-5), (3, 32, 2e-4), (12, 16, 1e-3)
 #: On questions a small model forgets, at a higher rate, that ratings are not letters.
 USUAL_SMALL_QUESTIONS = (12, 16, 3e-4)
 #: A model is small whose weights take fewer bytes than this.

@@ -1,5 +1,7 @@
 """What is asked, what is not asked again, and what came of it."""
 
+from types import MappingProxyType
+
 import pytest
 
 from core.rating.asking.backend import Outcome
@@ -17,7 +19,7 @@ def completion(content):
 class Scripted:
     """Answers "3" to every word but those it has a failure for; stops at "STOP"."""
 
-    name, model = "scripted", "m"
+    name, model, about = "scripted", "m", MappingProxyType({})
 
     def __init__(self, failures=()):
         self.failures, self.asked = dict(failures), []
