@@ -160,7 +160,7 @@ def load(folder: Path, family: Family) -> nn.Module:
     if family.name == "decoder":
         options["trust_remote_code"] = False
     try:
-        with _quietly():
+        with quietly():
             model, found = _class(family).from_pretrained(folder, **options)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         why = " ".join(str(error).split())[:300]
@@ -175,7 +175,7 @@ def draw(config: PreTrainedConfig, family: Family, seed: int) -> nn.Module:
 
     The global generator is left as it was.
     """
-    with torch.random.fork_rng(devices=[]), _quietly():
+    with torch.random.fork_rng(devices=[]), quietly():
         torch.manual_seed(seed)
         kind = _class(family)
         if family.name == "bert":
@@ -270,8 +270,8 @@ def _check(folder: Path, family: Family, found: Mapping[str, Any]) -> None:
 
 
 @contextlib.contextmanager
-def _quietly() -> Iterator[None]:
-    """Keep the loader's report to itself: what matters of it is checked."""
+def quietly() -> Iterator[None]:
+    """Keep the reports and bars of transformers to themselves: what matters of it is checked."""
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()

@@ -128,7 +128,7 @@ def model(kind, seed=0):
 
 def save(folder, kind, seed=0, cut=None):
     """Write a whole checkpoint; `cut` is a tokeniser in place of the kind's own."""
-    with families._quietly():
+    with families.quietly():
         model(kind, seed).save_pretrained(folder)
     (cut or tokenizer(kind)).save_pretrained(folder)
     return folder

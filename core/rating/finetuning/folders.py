@@ -10,12 +10,12 @@ from typing import Any
 
 from safetensors import SafetensorError
 
+from core.embedding.families import quietly
 from core.embedding.hub import sha256
 from core.files import write_atomically
 from core.rating.asking.alone import LOCK
 from core.rating.errors import RatingError
 from core.rating.examples import RECIPES
-from core.rating.finetuning.loading import quietly
 
 #: Written last: a folder that holds it is finished.
 MANIFEST = "finetune.json"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,10 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
-from transformers.utils import logging
 
 from core.embedding import hub
 from core.embedding.errors import EmbeddingError
+from core.embedding.families import quietly
 from core.rating.errors import RatingError
 
 #: What decides what a model says, besides its weights.
@@ -168,17 +167,3 @@ def load(source: hub.Source, device: str, dtype: torch.dtype = torch.float32) ->
         raise RatingError(msg)
     revision = source.revision if source.fetched else ""
     return Loaded(name, revision, source.weights(), digest(source), model, tokenizer)
-
-
-@contextlib.contextmanager
-def quietly() -> Iterator[None]:
-    """Keep the reports and bars of transformers to themselves: what matters of it is checked."""
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()

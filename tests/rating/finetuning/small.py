@@ -7,9 +7,9 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from core import cli
+from core.embedding.families import quietly
 from core.rating.examples import Example
 from core.rating.finetuning.encoding import Chat
-from core.rating.finetuning.loading import quietly
 from core.rating.finetuning.tokens import tiny_tokenizer
 
 WORDS = ("bado", "fi", "gumolate", "peri", "so", "zumbo", "kalami", "ru")
