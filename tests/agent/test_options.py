@@ -107,7 +107,7 @@ def test_every_reading_can_be_chosen(option, choices):
         "replicate --episodes 0",
         "replicate --updates 0",
         "replicate --jobs 0",
-        "rehearse",
+        "unheard-of",
     ],
 )
 def test_bad_values_are_usage_errors(arguments, capsys):
