@@ -257,8 +257,10 @@ COMMAND = f"claims embed --model {LLAMA} --model {QWEN}"
 @pytest.fixture
 def fresh(checkout):
     """A checkout with a claim on models that it does not hold."""
-    checkout.write("claims/coverage.toml", MODELS)
-    checkout.write("claims/coverage/test_models.py", AGREE)
+    # Neither of a paper that is judged on studies, nor of the one whose agents are compared.
+    checkout.edit("pyproject.toml", "markers = [", 'markers = [ "others: a paper on models",')
+    checkout.write("claims/others.toml", MODELS)
+    checkout.write("claims/others/test_models.py", AGREE)
     parts = {"schema": 1, "variants": [], "files": {}, "floors": {}, "demonstrations": {}}
     checkout.write("fixtures/agent/manifest.json", json.dumps(parts))
     return checkout
@@ -391,7 +393,7 @@ def test_a_file_in_place_of_the_folder_of_models_is_an_error(fresh):
 
 @pytest.mark.parametrize("lost", ["all", "one"])
 def test_kept_models_that_are_gone_are_an_error_and_no_gap(fresh, lost):
-    fresh.edit("claims/coverage.toml", 'tiers = ["fresh"]', 'tiers = ["replicated"]')
+    fresh.edit("claims/others.toml", 'tiers = ["fresh"]', 'tiers = ["replicated"]')
     if lost == "one":
         kept = fresh.path / "fixtures/embeddings"
         write(kept, LLAMA)
