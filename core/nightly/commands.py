@@ -31,7 +31,7 @@ from core.nightly.compare import (
 from core.nightly.report import MEANINGS, report
 from core.nightly.runs import Night, begin
 from core.paths import CLAIMS, ROOT
-from core.rating.asking.alone import alone
+from core.rating.alone import alone
 from core.rating.asking.backends import kind
 from core.rating.dataset import read_manifest
 from core.rating.errors import RatingError

@@ -8,8 +8,7 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -32,6 +31,7 @@ from core.evidence.studies import (
 )
 from core.evidence.tables import HIGHEST, LOWEST
 from core.files import write_atomically
+from core.rating.alone import alone
 from core.rating.dataset import Dataset
 from core.rating.errors import RatingError
 
@@ -91,7 +91,7 @@ def begin_study(folder: Path, dataset: Dataset | Source) -> Study:
     if not human:
         msg = "the dataset has no test words; make it anew with `claims data`"
         raise RatingError(msg)
-    with _alone(folder):
+    with alone(folder, wait=True):
         if (folder / "manifest.json").exists():
             there = read_study(folder)
             if there.manifest["dataset"].get("digest") != dataset.digest:
@@ -166,7 +166,7 @@ def add_ratings(
         "code": code_version(),
     }
     key, name = f"{language}/{role}", f"{language}.{role}"
-    with _alone(folder):
+    with alone(folder, wait=True):
         manifest = dict(read_study(folder).manifest)
         others = {one: x for one, x in manifest["ratings"].items() if one != key}
         if wrong := mistaken(manifest | {"ratings": others | {key: entry}}, key):
@@ -274,17 +274,3 @@ def _put(folder: Path, name: str, content: bytes) -> dict[str, str]:
 def _write(folder: Path, manifest: Mapping[str, Any]) -> None:
     content = json.dumps(manifest, indent=1, ensure_ascii=False, allow_nan=False)
     write_atomically(folder / "manifest.json", content + "\n")
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold a study while its manifest is changed: several models may be rated at a time."""
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        import fcntl
-    except ImportError:  # pragma: no cover - not on Windows
-        yield
-        return
-    with (folder / ".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

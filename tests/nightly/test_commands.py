@@ -11,7 +11,7 @@ from core.files import write_atomically
 from core.nightly import commands
 from core.nightly.commands import nightly
 from core.nightly.options import add_commands
-from core.rating.asking.alone import alone
+from core.rating.alone import alone
 from core.rating.asking.requests import Item, chat_request
 from core.rating.asking.store import AnswerStore
 from core.rating.dataset import write_dataset

@@ -13,13 +13,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from core.rating.asking.alone import alone
+from core.rating.alone import alone
 from core.rating.asking.backend import Outcome
 from core.rating.asking.batch_files import WINDOW
 from core.rating.asking.patience import Patience
 from core.rating.asking.prices import NANO, Price
-from core.rating.asking.requests import CHAT, Item, Request, chat_request
-from core.rating.asking.scrub import KEY, address, is_openai, read_key, unlogged
+from core.rating.asking.requests import Item, Request, chat_request
+from core.rating.asking.scrub import KEY, address, read_key, unlogged
 from core.rating.errors import RatingError
 
 if TYPE_CHECKING:
@@ -114,8 +114,7 @@ class BatchBackend:
 
     def request(self, item: Item) -> Request:
         """Return the call that asks about an item, as the paper asked."""
-        here = CHAT if is_openai(self.base_url) else f"{self.base_url}/chat/completions"
-        return chat_request(item, self.model, seed=self.seed, endpoint=here)
+        return chat_request(item, self.model, seed=self.seed, base_url=self.base_url)
 
     def ask(
         self, requests: Sequence[Request], store: AnswerStore, progress: Callable[[int], None]

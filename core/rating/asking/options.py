@@ -10,6 +10,7 @@ from typing import Any
 from core.arguments import at_least_one, folder, seed
 from core.evidence.tables import DIMENSION_SETS
 from core.rating.asking.candidates import CANDIDATES
+from core.rating.asking.scrub import KEY
 from core.rating.errors import RatingError
 
 BACKENDS = ("local", "server", "batch")
@@ -66,12 +67,7 @@ def add_backend(parser: argparse.ArgumentParser) -> None:
         "or server where --base-url is given)",
     )
     group.add_argument("--base-url", metavar="URL", help="the server's address, ending in /v1")
-    group.add_argument(
-        "--key-env",
-        default="OPENAI_API_KEY",
-        metavar="NAME",
-        help="the environment variable that holds the key (default: OPENAI_API_KEY)",
-    )
+    add_key(group)
     group.add_argument(
         "--concurrency",
         type=at_least_one,
@@ -85,9 +81,7 @@ def add_backend(parser: argparse.ArgumentParser) -> None:
         metavar="USD",
         help="stop before more than this is spent, in dollars per run",
     )
-    group.add_argument(
-        "--prices", type=Path, metavar="FILE", help="prices to reckon with (default: our own list)"
-    )
+    add_prices(group)
     group.add_argument(
         "--seed",
         type=seed,
@@ -120,6 +114,23 @@ def add_backend(parser: argparse.ArgumentParser) -> None:
         choices=tuple(CANDIDATES),
         default="whole",
         help="answers to score besides the one given, up to which step (default: whole numbers)",
+    )
+
+
+def add_key(group: Any) -> None:
+    """Add the option that names the variable of the key."""
+    group.add_argument(
+        "--key-env",
+        default=KEY,
+        metavar="NAME",
+        help=f"the environment variable that holds the key (default: {KEY})",
+    )
+
+
+def add_prices(group: Any) -> None:
+    """Add the option for a list of prices."""
+    group.add_argument(
+        "--prices", type=Path, metavar="FILE", help="prices to reckon with (default: our own list)"
     )
 
 

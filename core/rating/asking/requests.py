@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from core.rating.asking.scrub import is_openai
 from core.rating.prompts import messages, rating_prompt
 
 CHAT = "/v1/chat/completions"
@@ -69,9 +70,7 @@ def canonical(content: Any) -> str:
     return json.dumps(content, ensure_ascii=False, **options)
 
 
-def chat_request(
-    item: Item, model: str, *, seed: int | None = None, endpoint: str = CHAT
-) -> Request:
+def chat_request(item: Item, model: str, *, seed: int | None = None, base_url: str = "") -> Request:
     """Return the call that asks a chat model about an item, as the paper asked: temperature 0.
 
     Parameters
@@ -81,9 +80,9 @@ def chat_request(
         The server's name of the model.
     seed : int, optional
         Sent along where given, so that the same question is asked anew.
-    endpoint : str
-        Of a server other than OpenAI's, its whole address: another server may well give another
-        model the same name.
+    base_url : str
+        The server's address; "" for OpenAI's own. Of any other it is part of the question: another
+        server may well give another model the same name.
     """
     body: dict[str, Any] = {
         "model": model,
@@ -95,4 +94,5 @@ def chat_request(
     }
     if seed is not None:
         body["seed"] = seed
-    return Request(item, endpoint, body)
+    openai = not base_url or is_openai(base_url)
+    return Request(item, CHAT if openai else f"{base_url}/chat/completions", body)

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from core.rating.asking.alone import alone
+from core.rating.alone import alone
 from core.rating.asking.backend import Outcome
-from core.rating.asking.requests import CHAT, Item, Request, chat_request
-from core.rating.asking.scrub import KEY, address, is_openai, read_key
+from core.rating.asking.requests import Item, Request, chat_request
+from core.rating.asking.scrub import KEY, address, read_key
 from core.rating.errors import RatingError
 
 if TYPE_CHECKING:
@@ -113,8 +113,7 @@ class ServerBackend:
 
     def request(self, item: Item) -> Request:
         """Return the call that asks about an item, as the paper asked."""
-        here = CHAT if is_openai(self.base_url) else f"{self.base_url}/chat/completions"
-        return chat_request(item, self.model, seed=self.seed, endpoint=here)
+        return chat_request(item, self.model, seed=self.seed, base_url=self.base_url)
 
     def ask(
         self, requests: Sequence[Request], store: AnswerStore, progress: Callable[[int], None]

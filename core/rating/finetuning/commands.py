@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from core.embedding.hub import Source
 from core.evidence.readers import dimensions_of
-from core.rating.asking.alone import alone
+from core.rating.alone import alone
 from core.rating.dataset import Dataset, read_dataset
 from core.rating.errors import RatingError
 from core.rating.finetuning import corpus, folders, loading, tiny

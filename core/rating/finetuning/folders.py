@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from core.embedding.families import quietly
 from core.embedding.hub import sha256
 from core.files import write_atomically
-from core.rating.asking.alone import LOCK
+from core.rating.alone import LOCK
 from core.rating.errors import RatingError
 from core.rating.examples import RECIPES
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.arguments import at_least_one, folder, seed
-from core.rating.asking.options import amount
+from core.rating.asking.options import add_key, add_prices, amount
 from core.rating.errors import RatingError
 from core.rating.examples import RECIPES
 from core.rating.finetuning.settings import (
@@ -151,18 +151,11 @@ def _openai(parser: argparse.ArgumentParser) -> None:
         help="tune the service's own --model there; of the options above, --epochs counts",
     )
     group.add_argument("--base-url", metavar="URL", help="another server's address, ending in /v1")
-    group.add_argument(
-        "--key-env",
-        default="OPENAI_API_KEY",
-        metavar="NAME",
-        help="the environment variable that holds the key (default: OPENAI_API_KEY)",
-    )
+    add_key(group)
     group.add_argument(
         "--budget", type=amount, metavar="USD", help="refuse what may cost more, in dollars"
     )
-    group.add_argument(
-        "--prices", type=Path, metavar="FILE", help="prices to reckon with (default: our own list)"
-    )
+    add_prices(group)
 
 
 def _tiny(commands: Any) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from core.rating.asking.alone import alone
+from core.rating.alone import alone
 from core.rating.asking.prices import Price, budgeted, likely_tokens, most_tokens, read_prices
 from core.rating.asking.scrub import KEY, address, read_key, unlogged
 from core.rating.dataset import read_dataset

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -42,7 +43,7 @@ def requests(words: Sequence[str], at: FaultServer | None = None, **options) -> 
     """The calls that ask about the words: to a server, or OpenAI."""
     here = f"{at.url}/chat/completions" if at else CHAT
     items = [Item("en", "Visual", word) for word in words]
-    return [chat_request(item, MODEL, endpoint=here, **options) for item in items]
+    return [replace(chat_request(item, MODEL, **options), endpoint=here) for item in items]
 
 
 def said(store, words: Sequence[str], at: FaultServer | None = None) -> dict[str, str]:

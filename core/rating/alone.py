@@ -13,7 +13,7 @@ LOCK = ".lock"
 
 
 @contextmanager
-def alone(folder: Path, lock: str = LOCK) -> Iterator[None]:
+def alone(folder: Path, lock: str = LOCK, *, wait: bool = False) -> Iterator[None]:
     """Hold a folder, made where it is not there, while something is begun from what it notes.
 
     Parameters
@@ -21,11 +21,13 @@ def alone(folder: Path, lock: str = LOCK) -> Iterator[None]:
     folder : Path
     lock : str
         The file in it that is held, where the folder serves several that may go on side by side.
+    wait : bool
+        Whether to wait for another process that holds it: where it is held for a moment only.
 
     Raises
     ------
     RatingError
-        If another process holds it.
+        If another process holds it, and it is not to be waited for.
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -35,7 +37,7 @@ def alone(folder: Path, lock: str = LOCK) -> Iterator[None]:
         return
     with (folder / lock).open("w") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except OSError as error:
             raise RatingError(
                 f"{folder / lock}: held by another process that is at work there; let it end, or "
